@@ -1,0 +1,183 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+)
+
+var (
+	beforeSteps         = "before the first activity"
+	_           Handler = (*workflow)(nil)
+)
+
+// Handle runs m through the workflow and returns the answer.
+func (w *workflow) Handle(ctx context.Context, m *Message) Reply {
+	r := &run{workflow: w, message: m.ID, began: time.Now()}
+	r.step.Store(&beforeSteps)
+	w.engine.runs.add(r)
+	defer w.engine.runs.remove(r)
+
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancel(nil)
+	defer context.AfterFunc(w.engine.hard, func() { cancel(ErrStopped) })()
+
+	err := w.run(ctx, m, r)
+	if w.engine.hard.Err() != nil {
+		// The hard stop cuts a message short even when its last activity has just
+		// succeeded: the peer is gone, and only a negative answer promises nothing.
+		err = errors.Join(ErrStopped, err)
+	}
+	reply := w.answer(m, err)
+	w.logEnd(m, reply, err, time.Since(r.began))
+	return reply
+}
+
+// Refuse answers a message that the receiver turns away.
+func (w *workflow) Refuse(_ context.Context, m *Message, a Answer) Reply {
+	if a.Class.Positive() {
+		a.Class = Rejected
+	}
+	reply := w.format(m, a)
+	if ce := w.log.Check(zap.InfoLevel, "message refused"); ce != nil {
+		ce.Write(zap.Inline(m), zap.Stringer("answer", a.Class), zap.String("text", a.Text))
+	}
+	return reply
+}
+
+func (w *workflow) run(ctx context.Context, m *Message, r *run) error {
+	if w.engine.hard.Err() != nil {
+		return ErrStopped
+	}
+	fail := func(label string, err error) error {
+		return &StepError{Workflow: w.Name, Step: label, Message: m.ID, Err: err}
+	}
+	err := guard(func() error {
+		if _, err := w.Format.Identity(m); err != nil {
+			return fmt.Errorf("%w: %w", ErrRejected, err)
+		}
+		return w.match(ctx, w.When, m, ErrFiltered)
+	})
+	if err != nil {
+		return fail("receiver", err)
+	}
+	for i := range w.steps {
+		s := &w.steps[i]
+		r.step.Store(&s.label)
+		m.step = s.Name
+		if err := s.do(ctx, w, m); err != nil {
+			return fail(s.label, err)
+		}
+	}
+	return nil
+}
+
+// match returns otherwise when m doesn't pass f.
+func (w *workflow) match(ctx context.Context, f Filter, m *Message, otherwise error) error {
+	if f == nil {
+		return nil
+	}
+	ok, err := f.Match(ctx, m)
+	if err != nil {
+		return fmt.Errorf("filter: %w", err)
+	}
+	if !ok {
+		return otherwise
+	}
+	return nil
+}
+
+var errSkip = errors.New("skipped")
+
+func (s *step) do(ctx context.Context, w *workflow, m *Message) error {
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	if s.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, s.Timeout, fmt.Errorf("no end within %v: %w", s.Timeout, ErrUnavailable))
+		defer cancel()
+	}
+	err := guard(func() error {
+		if err := w.match(ctx, s.When, m, errSkip); err != nil {
+			return err
+		}
+		return s.Activity.Do(ctx, m)
+	})
+	switch {
+	case err == nil, err == errSkip:
+		return nil
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+		// The activity gave up because it was told to: say by whom.
+		return fmt.Errorf("%w: %w", context.Cause(ctx), err)
+	}
+	return err
+}
+
+// answer chooses what is said of a run that ended with err.
+func (w *workflow) answer(m *Message, err error) Reply {
+	class := classOf(err)
+	a := Answer{Class: class}
+	with := w.Response.With
+	if with.ReplyOf != "" {
+		// A partner's acceptance must not cover a later activity's failure, nor its
+		// refusal a run that has ended well.
+		if r, ok := m.Reply(with.ReplyOf); ok && len(r.Body) > 0 && r.Class.Positive() == class.Positive() {
+			a.PassOn = r.Body
+		}
+	}
+	var reply Reply
+	if with.None {
+		reply = Reply{Class: class}
+	} else {
+		reply = w.format(m, a)
+	}
+	if class == Unavailable {
+		reply.RetryAfter = time.Minute
+		if ra, ok := errors.AsType[*retryAfterError](err); ok {
+			reply.RetryAfter = ra.after
+		}
+	}
+	return reply
+}
+
+// format puts a into the words of the Format. Where that fails, there is an answer
+// without a body, and never a better one than Failed.
+func (w *workflow) format(m *Message, a Answer) Reply {
+	var reply Reply
+	err := guard(func() (err error) {
+		reply, err = w.Format.Answer(m, a)
+		return err
+	})
+	if err == nil {
+		reply.Class = a.Class
+		return reply
+	}
+	w.log.Error("the answer could not be written", append(errorFields(err), zap.Inline(m))...)
+	if a.Class.Positive() {
+		a.Class = Failed
+	}
+	return Reply{Class: a.Class}
+}
+
+// logEnd writes one line for the message's end: at debug for one that went well,
+// as a warning for one that somebody has to look at.
+func (w *workflow) logEnd(m *Message, reply Reply, err error, took time.Duration) {
+	level, text := zapcore.DebugLevel, "message done"
+	if !reply.Class.Positive() {
+		level, text = zapcore.WarnLevel, "message not accepted"
+	}
+	ce := w.log.Check(level, text)
+	if ce == nil {
+		return
+	}
+	fields := []zap.Field{zap.Inline(m), zap.Stringer("answer", reply.Class), zap.Duration("took", took)}
+	if err != nil && level != zapcore.DebugLevel {
+		fields = append(fields, errorFields(err)...)
+	}
+	ce.Write(fields...)
+}
