@@ -10,14 +10,15 @@ import (
 
 // A Dictionary is one version of HL7 v2: its segments, data types, tables and message
 // structures, as far as they are known here (see [Gaps]). It comes from [Version], or from
-// [Dictionary.With] with a site's changes. A Dictionary never changes and is safe for concurrent
+// [Profile.Dictionary] with a site's changes. A Dictionary never changes and is safe for concurrent
 // use. The zero value knows nothing.
 type Dictionary struct {
 	version    string
 	segments   map[string]*segment
 	types      map[string]*dataType
 	structures map[string]*structure
-	tables     map[string]*table // what differs from the tables that all versions share
+	tables     map[string]*table    // a profile's tables, before those that all versions share
+	local      map[string]*dataType // a profile's own copies, by the field or component that has it
 }
 
 type segment struct {
@@ -33,6 +34,9 @@ type dataType struct {
 type structure struct {
 	name, text string
 	nodes      []node
+	forbidden  map[string]struct{} // segments that a profile forbids
+	once       sync.Once
+	plan       *plan
 }
 
 type node struct {
@@ -43,8 +47,10 @@ type node struct {
 }
 
 type table struct {
-	id, text string
-	codes    []Code
+	id, text  string
+	codes     []Code
+	suggested bool // user-defined: the standard only suggests its codes
+	site      bool // from a profile
 }
 
 // The versions that are described, oldest first. Each is decoded when it is first asked for,

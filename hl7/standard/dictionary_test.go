@@ -59,7 +59,7 @@ func TestField(t *testing.T) {
 		{"2.5.1", "PID", standard.Field{Number: 8, Name: "Administrative Sex", Type: "IS", Repeat: 1, Length: 1, Table: "0001"}},
 		{"2.5.1", "OBX", standard.Field{Number: 2, Name: "Value Type", Type: "ID", Repeat: 1, Length: 2, Table: "0125"}},
 		{"2.7", "OBX", standard.Field{Number: 5, Name: "Observation Value", Type: "VARIES", Usage: standard.Conditional}},
-		{"2.7.1", "EVN", standard.Field{Number: 1, Name: "Event Type Code", Type: "ST", Usage: standard.BackwardCompatible, Repeat: 1}},
+		{"2.7.1", "EVN", standard.Field{Number: 1, Name: "Event Type Code", Type: "ST", Usage: standard.Withdrawn, Repeat: 1}},
 	} {
 		d, _ := standard.Version(test.version)
 		if got, ok := d.Field(test.segment, test.want.Number); !ok || got != test.want {
@@ -117,6 +117,11 @@ func TestTable(t *testing.T) {
 			t.Errorf("table %q, code f = %+v", id, c)
 		}
 	}
+	for id, want := range map[string]bool{"0001": true, "0004": true, "0007": true, "0085": false, "0136": false, "0301": false} {
+		if table, _ := d.Table(id); table.UserDefined() != want {
+			t.Errorf("table %s: UserDefined() = %t", id, !want)
+		}
+	}
 	for _, id := range []string{"", "0", "9999", "99999", "PID"} {
 		if table, ok := d.Table(id); ok {
 			t.Errorf("Table(%q) = %s", id, table.ID())
@@ -134,7 +139,7 @@ func TestConsistency(t *testing.T) {
 		d, _ := standard.Version(id)
 		checkFields := func(where string, fields []standard.Field) {
 			for i, f := range fields {
-				if f.Number != i+1 || f.Name == "" || f.Repeat < 0 || f.Length < 0 || f.Usage > standard.BackwardCompatible {
+				if f.Number != i+1 || f.Name == "" || f.Repeat < 0 || f.Length < 0 || f.Usage > standard.Withdrawn {
 					t.Errorf("%s %s, number %d: %+v", id, where, i+1, f)
 				}
 				if _, ok := d.DataType(f.Type); !ok {
@@ -248,6 +253,9 @@ func TestZeroValues(t *testing.T) {
 	var st standard.Structure
 	var n standard.Node
 	var table standard.Table
+	if g := st.Group([]string{"MSH"}); len(g.Items) != 1 {
+		t.Error("the zero Structure loses a segment")
+	}
 	if s.Name() != "" || s.Description() != "" || s.Len() != 0 || len(slices.Collect(s.Fields())) != 0 {
 		t.Error("the zero Segment isn't empty")
 	}

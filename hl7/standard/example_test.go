@@ -62,3 +62,16 @@ func ExampleDictionary_StructureOf() {
 	// segment EVN 1 1
 	// group PATIENT 1 0
 }
+
+func ExampleStructure_Group() {
+	d, _ := standard.Version("2.5.1")
+	s, _ := d.Structure("ORU_R01")
+	g := s.Group([]string{"MSH", "PID", "OBR", "OBX", "OBX", "OBR", "OBX"})
+	for _, item := range g.Items[1].Group.Items {
+		fmt.Println(item.Group.Name, len(item.Group.Items))
+	}
+	// Output:
+	// PATIENT 1
+	// ORDER_OBSERVATION 3
+	// ORDER_OBSERVATION 2
+}

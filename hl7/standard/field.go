@@ -25,10 +25,11 @@ const (
 	Required                        // R
 	Conditional                     // C: whether it must be there depends on other fields
 	BackwardCompatible              // B: kept for older systems
+	Withdrawn                       // W: no longer part of the standard, only its place is kept
 	Forbidden                       // X: must not be there; only a site's own rules say so
 )
 
-// String returns the standard's letter: O, R, C, B or X.
+// String returns the standard's letter: O, R, C, B, W or X.
 func (u Usage) String() string {
 	if int(u) >= len(usageLetters) {
 		return "?"
@@ -36,7 +37,7 @@ func (u Usage) String() string {
 	return usageLetters[u : u+1]
 }
 
-const usageLetters = "ORCBX"
+const usageLetters = "ORCBWX"
 
 // A DataType is the definition of a data type. It never changes. The zero value has no name and
 // no components.

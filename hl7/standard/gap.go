@@ -17,6 +17,7 @@ func Gaps() []Gap {
 		{"2.1 to 2.6", "A conditional field (C) and one kept for older systems (B) are recorded as optional; in components both are told apart from 2.5 on."},
 		{"2.1 to 2.4", "Components have no lengths and are all optional."},
 		{"2.6", "Five structures and some groups of the source were damaged and are put right as data/comparison.txt lists."},
+		{"2.7 and 2.7.1", "What is withdrawn is recognised by what the source has left of it, and may not be complete."},
 		{"2.3.1", "The segments QPD, RCP and QRI stand in structures but aren't described."},
 		{"all", "One set of tables serves all versions, so a code that came later or was withdrawn isn't noticed."},
 		{"all", "The tables that the standard leaves to the site, and some that it took from elsewhere, have no codes."},

@@ -179,17 +179,14 @@ func decodeTables(text string) (map[string]*table, error) {
 	r := lineReader{rest: text}
 	var t *table
 	for r.next() {
-		if err := r.want(3); err != nil {
-			return nil, err
-		}
 		switch {
-		case r.columns[0] == "H":
-			t = &table{id: r.columns[1], text: r.columns[2]}
+		case r.columns[0] == "H" && len(r.columns) == 4:
+			t = &table{id: r.columns[1], suggested: r.columns[2] == "U", text: r.columns[3]}
 			tables[t.id] = t
-		case r.columns[0] == "C" && t != nil:
+		case r.columns[0] == "C" && len(r.columns) == 3 && t != nil:
 			t.codes = append(t.codes, Code{Value: r.columns[1], Text: r.columns[2]})
 		default:
-			return nil, fmt.Errorf("line %d begins with %q", r.number, r.columns[0])
+			return nil, fmt.Errorf("line %d begins with %q and has %d columns", r.number, r.columns[0], len(r.columns))
 		}
 	}
 	return tables, nil

@@ -34,6 +34,10 @@ func (t Table) Description() string {
 	return t.t.text
 }
 
+// UserDefined tells whether the standard leaves the table to the site and only suggests its codes
+// (HL7 v2.9 chapter 2C, User-defined tables). It is so where the data type IS is used with it.
+func (t Table) UserDefined() bool { return t.t != nil && t.t.suggested }
+
 // Len returns the number of codes.
 func (t Table) Len() int {
 	if t.t == nil {

@@ -44,6 +44,27 @@ func correct(d *description) ([]byte, error) {
 		}
 	}
 
+	// 2.7 withdrew what had been kept for older systems only. The source then says ST for the type of
+	// which nothing is left and leaves the usage at B.
+	for _, id := range []string{"2.7", "2.7.1"} {
+		var withdrawn []string
+		before, after := d.versions["2.6"], d.versions[id]
+		for _, k := range slices.Sorted(maps.Keys(after.segments)) {
+			if old := before.segments[k]; old != nil {
+				withdrawn = append(withdrawn, withdraw(k+"-", old.fields, after.segments[k].fields)...)
+			}
+		}
+		for _, k := range slices.Sorted(maps.Keys(after.types)) {
+			if old := before.types[k]; old != nil {
+				withdrawn = append(withdrawn, withdraw(k+".", old.components, after.types[k].components)...)
+			}
+		}
+		if len(withdrawn) == 0 {
+			return nil, fmt.Errorf("correction: nothing is withdrawn in %s", id)
+		}
+		say("%s: usage B and type ST, where 2.6 has a type that isn't text, made W (withdrawn): %s.", id, strings.Join(withdrawn, " "))
+	}
+
 	// Five structures of 2.6 stand twice: a broken copy of 2.5's under the right name, and 2.6's own
 	// under a name with the digit 0 in the place of the letter O.
 	v26 := d.versions["2.6"]
@@ -119,6 +140,19 @@ func correct(d *description) ([]byte, error) {
 	generic.name = "*"
 	say("2.3 MFN_M01: GenericSegment is written *, which stands for any segment.")
 	return b.Bytes(), nil
+}
+
+func withdraw(prefix string, before, after []field) []string {
+	var changed []string
+	for i := range min(len(before), len(after)) {
+		f := &after[i]
+		if f.usage != 'B' || f.typ != "ST" || before[i].typ == "ST" || before[i].typ == "TX" || before[i].typ == "FT" {
+			continue
+		}
+		f.usage = 'W'
+		changed = append(changed, fmt.Sprintf("%s%d", prefix, i+1))
+	}
+	return changed
 }
 
 func loosen(nodes, before, after []node, path string, say func(string, ...any)) {

@@ -11,7 +11,7 @@ import (
 
 // usages are the numbers that hl7-dictionary has for optionality. Its README counts from 0, its
 // data from 1; that these four are meant shows in hl7v2-dictionary, which has the letters.
-var usages = map[int]byte{1: 'O', 2: 'R', 3: 'C', 4: 'B'}
+const usages = " ORCB"
 
 // readHL7Dictionary reads the unpacked npm package hl7-dictionary.
 func readHL7Dictionary(dir string) (*description, error) {
@@ -113,9 +113,10 @@ func hl7DictionaryFields(list []any) ([]field, error) {
 		}
 		f := field{name: o.text("desc"), typ: o.text("datatype")}
 		opt, _ := o.number("opt")
-		if f.usage, ok = usages[opt]; !ok {
+		if opt < 1 || opt >= len(usages) {
 			return nil, fmt.Errorf("field %d has the unknown optionality %d", i+1, opt)
 		}
+		f.usage = usages[opt]
 		if f.repeat, ok = o.number("rep"); !ok {
 			return nil, fmt.Errorf("field %d has no repetition", i+1)
 		}

@@ -81,7 +81,7 @@ func generate(a, b string) (map[string][]byte, error) {
 	for id, v := range source.versions {
 		files[id+".gz"] = writeVersion(v)
 	}
-	files["tables.gz"] = writeTables(source.tables)
+	files["tables.gz"] = writeTables(source)
 	return files, nil
 }
 

@@ -27,7 +27,7 @@ type dataType struct {
 // given", the zero repeat "any number". A field of which nothing is known has no name.
 type field struct {
 	name, typ, table string
-	usage            byte // R, O, C or B
+	usage            byte // R, O, C, B or, by a correction, W
 	repeat, length   int
 }
 

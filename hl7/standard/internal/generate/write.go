@@ -15,7 +15,7 @@ import (
 //	F usage repeat length table type name
 //	M name text             a message's structure, and its nodes follow
 //	N depth kind min max name
-//	H id text               a table, and its codes follow
+//	H id kind text          a table, and its codes follow; the kind is U for a user-defined one
 //	C code text
 
 func writeVersion(v *version) []byte {
@@ -52,14 +52,37 @@ func writeNodes(b *bytes.Buffer, nodes []node, depth int) {
 	}
 }
 
-func writeTables(tables map[string]*table) []byte {
+// writeTables marks the tables that the standard leaves to the site and only suggests codes for
+// (user-defined tables). No source says which they are, but the data type IS is for their codes
+// alone; before 2.3 there was only ID for both.
+func writeTables(d *description) []byte {
+	suggested := map[string]bool{}
+	for _, v := range d.versions {
+		for _, s := range v.segments {
+			markUserDefined(suggested, s.fields)
+		}
+		for _, t := range v.types {
+			markUserDefined(suggested, t.components)
+		}
+	}
 	var b bytes.Buffer
-	for _, k := range slices.Sorted(maps.Keys(tables)) {
-		t := tables[k]
-		fmt.Fprintf(&b, "H\t%s\t%s\n", t.id, t.text)
+	for _, k := range slices.Sorted(maps.Keys(d.tables)) {
+		t, kind := d.tables[k], ""
+		if suggested[t.id] {
+			kind = "U"
+		}
+		fmt.Fprintf(&b, "H\t%s\t%s\t%s\n", t.id, kind, t.text)
 		for _, c := range t.codes {
 			fmt.Fprintf(&b, "C\t%s\t%s\n", c[0], c[1])
 		}
 	}
 	return b.Bytes()
+}
+
+func markUserDefined(suggested map[string]bool, fields []field) {
+	for _, f := range fields {
+		if f.typ == "IS" && f.table != "" {
+			suggested[f.table] = true
+		}
+	}
 }
