@@ -53,16 +53,12 @@ func parseDatePattern(s string) (datePattern, error) {
 	for i := 0; i < len(s); {
 		c := s[i]
 		if c == '\'' {
-			end := strings.IndexByte(s[i+1:], '\'')
-			switch {
-			case end < 0:
-				return nil, fmt.Errorf("pattern %q: a quote is not closed", s)
-			case end == 0:
-				literal("'")
-			default:
-				literal(s[i+1 : i+1+end])
+			text, rest, err := quoted(s[i+1:])
+			if err != nil {
+				return nil, fmt.Errorf("pattern %q: %w", s, err)
 			}
-			i += end + 2
+			literal(text)
+			i = len(s) - len(rest)
 			continue
 		}
 		n := 1
@@ -94,4 +90,24 @@ func parseDatePattern(s string) (datePattern, error) {
 		return nil, fmt.Errorf("pattern %q: mm is minutes, and there are no hours beside it: write MM for the month", s)
 	}
 	return p, nil
+}
+
+// quoted reads literal text up to its closing quote. Two quotes in a row are one quote,
+// inside and outside of text.
+func quoted(s string) (text, rest string, err error) {
+	if strings.HasPrefix(s, "'") {
+		return "'", s[1:], nil
+	}
+	for {
+		before, after, found := strings.Cut(s, "'")
+		if !found {
+			return "", "", errors.New("a quote is not closed")
+		}
+		text += before
+		if !strings.HasPrefix(after, "'") {
+			return text, after, nil
+		}
+		text += "'"
+		s = after[1:]
+	}
 }

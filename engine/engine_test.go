@@ -111,9 +111,12 @@ type connection struct {
 	name   string
 }
 
-func (c *connection) Open(context.Context) error                 { c.events.add("open " + c.name); return nil }
-func (c *connection) Close() error                               { c.events.add("close " + c.name); return nil }
-func (c *connection) Do(context.Context, *engine.Message) error { c.events.add("do " + c.name); return nil }
+func (c *connection) Open(context.Context) error { c.events.add("open " + c.name); return nil }
+func (c *connection) Close() error               { c.events.add("close " + c.name); return nil }
+func (c *connection) Do(context.Context, *engine.Message) error {
+	c.events.add("do " + c.name)
+	return nil
+}
 
 func TestActivitiesOutliveReceivers(t *testing.T) {
 	t.Parallel()

@@ -74,9 +74,10 @@ func Load(r *Registry, file string) (*Config, error) {
 	d := &decoder{registry: r, dir: filepath.Dir(file)}
 	c := &Config{File: file}
 	d.decode(root, valueOf(c), false)
+	unread := d.errs
 	_, mistakes := prepare(c.Workflows, zap.NewNop())
 	for _, m := range mistakes {
-		d.addPrepared(root, m)
+		d.addPrepared(root, m, unread)
 	}
 	return c, d.joined(file)
 }
@@ -132,8 +133,10 @@ func locateSyntaxError(raw []byte, err error) (line, column int, _ error) {
 	}
 	line, _ = strconv.Atoi(m[1])
 	text = err.Error()[len(m[0]):]
+	if isParserError(text) {
+		line++ // yaml counts these from 0
+	}
 	lines := bytes.Split(raw, []byte("\n"))
-	// yaml counts from 0 in some of its errors and points behind the fault in others.
 	for _, n := range []int{line, line + 1} {
 		if n > len(lines) {
 			break
@@ -150,16 +153,23 @@ func locateSyntaxError(raw []byte, err error) (line, column int, _ error) {
 	return line, 1, fmt.Errorf("not well-formed YAML: %s", text)
 }
 
+// isParserError reports whether text is of the half of yaml that reads tokens, as
+// opposed to characters.
+func isParserError(text string) bool {
+	rest, ok := strings.CutPrefix(text, "did not find expected ")
+	return ok && slices.ContainsFunc([]string{"',' or", "key", "'-' indicator", "node content", "<"}, func(s string) bool { return strings.HasPrefix(rest, s) })
+}
+
 // addPrepared adds a mistake that was found when the workflows were prepared, at the
-// place of its setting, unless the same place already has one: what could not be
+// place of its setting, unless something there could not be read: what could not be
 // read is not missing, too.
-func (d *decoder) addPrepared(root *yaml.Node, m *FieldError) {
+func (d *decoder) addPrepared(root *yaml.Node, m *FieldError, unread []nodeError) {
 	node := root
 	if m.index > 0 {
 		node = descend(d.registry, root, fmt.Sprintf("workflows[%d]", m.index-1))
 	}
 	node = descend(d.registry, node, m.Field)
-	for _, e := range d.errs {
+	for _, e := range unread {
 		if within(e.node, node) {
 			return
 		}

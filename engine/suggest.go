@@ -9,12 +9,12 @@ import (
 // suggest returns `: did you mean "x"?` for the name in known that is nearest to
 // the misspelt one, or "" when none is near.
 func suggest[V any](misspelt string, known map[string]V) string {
-	best, distance := "", max(2, len(misspelt)/3)+1
+	best, distance := "", len(misspelt)
 	for _, name := range slices.Sorted(maps.Keys(known)) {
 		if name == "" {
 			continue
 		}
-		if d := editDistance(strings.ToLower(misspelt), strings.ToLower(name)); d < distance {
+		if d := editDistance(strings.ToLower(misspelt), strings.ToLower(name)); d < distance && d <= (max(len(misspelt), len(name))+1)/3 {
 			best, distance = name, d
 		}
 	}

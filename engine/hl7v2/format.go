@@ -1,0 +1,187 @@
+// Package hl7v2 lets the engine look into HL7 v2 messages: [Format] is what a workflow
+// of HL7 v2 asks about its payload, and [View] gives activities the parsed message.
+//
+//	func(ctx context.Context, m *engine.Message) error {
+//		msg, err := hl7v2.View(m)
+//		if err != nil {
+//			return err
+//		}
+//		if msg.Get(hl7.MustPath("PV1-2")) == "N" { ... }
+//		return nil
+//	}
+package hl7v2
+
+import (
+	"fmt"
+	"mime"
+
+	"github.com/ladlehq/ladle/engine"
+	"github.com/ladlehq/ladle/hl7"
+)
+
+// Format is the [engine.Format] of HL7 v2. The zero value is ready.
+type Format struct{}
+
+// View returns the message that m holds, parsed once and kept until m's body changes.
+// It is for reading: what [Edit] changes reaches m's body, and what is changed here
+// doesn't. A charset that the transport gave overrides MSH-18.
+func View(m *engine.Message) (*hl7.Message, error) {
+	return engine.View(m, func(raw []byte) (*hl7.Message, error) {
+		msg, err := hl7.Parse(raw)
+		if err != nil {
+			return nil, err
+		}
+		if _, params, err := mime.ParseMediaType(m.ContentType); err == nil && params["charset"] != "" {
+			msg.SetCharacterSet(params["charset"])
+		}
+		return msg, nil
+	})
+}
+
+// Edit lets change edit the message that m holds and makes the result m's body. When
+// change returns an error m stays as it was.
+func Edit(m *engine.Message, change func(*hl7.Message) error) error {
+	msg, err := View(m)
+	if err != nil {
+		return err
+	}
+	before := m.Body()
+	if err := change(msg); err != nil {
+		m.SetBody(before) // drops the half-edited view
+		return err
+	}
+	m.SetBodyAndView(msg.Bytes(), msg)
+	return nil
+}
+
+// Identity returns MSH-10, and the type as MSH-9.1 and MSH-9.2.
+func (Format) Identity(m *engine.Message) (engine.Identity, error) {
+	h, err := hl7.ParseHeader(m.Body())
+	if err != nil {
+		return engine.Identity{}, err
+	}
+	kind := h.MessageCode()
+	if event := h.TriggerEvent(); event != "" {
+		kind += "^" + event
+	}
+	return engine.Identity{ControlID: h.ControlID(), Type: kind}, nil
+}
+
+// Compile makes a getter of an HL7 path: see [hl7.Path].
+func (Format) Compile(path string) (engine.Getter, error) {
+	p, err := hl7.ParsePath(path)
+	if err != nil {
+		return nil, err
+	}
+	return getter{p}, nil
+}
+
+type getter struct{ path hl7.Path }
+
+func (g getter) Value(m *engine.Message) (string, error) {
+	msg, err := View(m)
+	if err != nil {
+		return "", err
+	}
+	return msg.Get(g.path), nil
+}
+
+func (g getter) Values(m *engine.Message) ([]string, error) {
+	msg, err := View(m)
+	if err != nil {
+		return nil, err
+	}
+	var all []string
+	for _, v := range msg.All(g.path) {
+		all = append(all, v)
+	}
+	return all, nil
+}
+
+// texts are what MSA-3 says of each class when the answer has no text of its own.
+var texts = map[engine.Class]string{
+	engine.Failed:      "The message could not be processed.",
+	engine.Rejected:    "The message was rejected.",
+	engine.Unavailable: "The message can't be processed now. Send it again later.",
+	engine.TooLarge:    "The message is larger than this receiver takes.",
+}
+
+// code is the acknowledgement code of a class (HL7 table 0008).
+func code(c engine.Class) hl7.AckCode {
+	switch c {
+	case engine.Accepted, engine.Filtered:
+		return hl7.ApplicationAccept
+	case engine.Rejected, engine.Unavailable, engine.TooLarge:
+		return hl7.ApplicationReject
+	}
+	return hl7.ApplicationError
+}
+
+// Answer makes an acknowledgement in original mode (HL7 v2.9, chapter 2, 2.9.2) of the
+// message as it was received. Where that has no readable header, the acknowledgement
+// has the usual delimiters and an empty MSA-2.
+func (f Format) Answer(m *engine.Message, a engine.Answer) (engine.Reply, error) {
+	h, err := hl7.ParseHeader(m.Original())
+	if err == nil && a.PassOn != nil {
+		if body, err := readdress(a.PassOn, h.ControlID()); err == nil {
+			return engine.Reply{Body: body, ContentType: f.ContentType()}, nil
+		}
+		// A partner's reply that can't be made to fit is no answer.
+	}
+	text := a.Text
+	if text == "" {
+		text = texts[a.Class]
+	}
+	if err != nil && a.Class == engine.Rejected && a.Text == "" {
+		text = "This is no HL7 v2 message: one begins with an MSH segment."
+	}
+	body := h.AppendAck(make([]byte, 0, 256), hl7.Ack{Code: code(a.Class), Text: text})
+	return engine.Reply{Body: body, ContentType: f.ContentType()}, nil
+}
+
+// readdress makes a partner's acknowledgement one of the message with this control id.
+func readdress(reply []byte, controlID string) ([]byte, error) {
+	msg, err := hl7.Parse(reply)
+	if err != nil {
+		return nil, err
+	}
+	if err := msg.Set(hl7.MustPath("MSA-2"), controlID); err != nil {
+		return nil, err
+	}
+	return msg.Bytes(), nil
+}
+
+// ReadAnswer reads a partner's acknowledgement of m. It fails with
+// [engine.ErrNoAcknowledgement] where the reply is none, and with [engine.ErrWrongID]
+// where its MSA-2 is not m's MSH-10.
+func (Format) ReadAnswer(m *engine.Message, reply []byte) (engine.Answer, error) {
+	sent, err := hl7.ParseHeader(m.Body())
+	if err != nil {
+		return engine.Answer{}, err
+	}
+	ack, err := hl7.ParseAck(reply)
+	if err != nil {
+		return engine.Answer{}, fmt.Errorf("%w: %w", engine.ErrNoAcknowledgement, err)
+	}
+	if ack.ControlID != sent.ControlID() {
+		return engine.Answer{}, engine.ErrWrongID
+	}
+	a := engine.Answer{Text: ack.Text}
+	switch ack.Code {
+	case hl7.ApplicationAccept, hl7.CommitAccept:
+		a.Class = engine.Accepted
+	case hl7.ApplicationReject, hl7.CommitReject:
+		a.Class = engine.Rejected
+	default:
+		a.Class = engine.Failed
+	}
+	return a, nil
+}
+
+// ContentType returns "application/hl7-v2".
+func (Format) ContentType() string { return "application/hl7-v2" }
+
+var (
+	_ engine.Format = Format{}
+	_ engine.Getter = getter{}
+)

@@ -1,0 +1,191 @@
+package hl7
+
+import "bytes"
+
+// A Header is the MSH segment of a message: what is needed to know a message and to
+// acknowledge it, read without looking at the rest. It refers to the bytes it was
+// parsed from, which must not change while it is in use.
+//
+// Make one with [ParseHeader]. The zero value has no fields.
+type Header struct {
+	msh    []byte // without its segment end
+	delims Delimiters
+	fields [headerFields]span // of MSH-3 and on; index 0 is MSH-3
+	n      int
+}
+
+// headerFields is how many fields from MSH-3 on are indexed: up to MSH-21.
+const headerFields = 19
+
+// A span is a part of a message, by offsets.
+type span struct{ start, end uint32 }
+
+// maxMessage is the largest message that is parsed: offsets are of 32 bits.
+const maxMessage = 1<<32 - 1
+
+// ParseHeader reads the MSH segment at the beginning of raw. Line ends and a byte order
+// mark before it are skipped. An error is a [*ParseError].
+func ParseHeader(raw []byte) (Header, error) {
+	var h Header
+	_, err := h.parse(raw)
+	return h, err
+}
+
+// parse returns the offset of MSH in raw.
+func (h *Header) parse(raw []byte) (start int, err error) {
+	*h = Header{}
+	if len(raw) > maxMessage {
+		return 0, &ParseError{Reason: "the message is larger than 4 GiB"}
+	}
+	start = skipBefore(raw)
+	if !bytes.HasPrefix(raw[start:], []byte("MSH")) {
+		return start, &ParseError{Offset: start, Reason: notMSH(raw[start:])}
+	}
+	msh := raw[start:]
+	if end := segmentEnd(msh); end >= 0 {
+		msh = msh[:end]
+	}
+	d, end, err := readDelimiters(msh, start)
+	if err != nil {
+		return start, err
+	}
+	h.msh, h.delims = msh, d
+	for h.n < headerFields && end < len(msh) {
+		from := end + 1
+		if i := bytes.IndexByte(msh[from:], d.Field); i >= 0 {
+			end = from + i
+		} else {
+			end = len(msh)
+		}
+		h.fields[h.n] = span{uint32(from), uint32(end)}
+		h.n++
+	}
+	return start, nil
+}
+
+// skipBefore returns where a message begins behind a byte order mark and line ends.
+func skipBefore(raw []byte) int {
+	i := 0
+	if bytes.HasPrefix(raw, []byte("\xef\xbb\xbf")) {
+		i = 3
+	}
+	for i < len(raw) && (raw[i] == '\r' || raw[i] == '\n') {
+		i++
+	}
+	return i
+}
+
+// notMSH says what stands where MSH was expected.
+func notMSH(raw []byte) string {
+	switch {
+	case len(raw) == 0:
+		return "there is no message: nothing but white space"
+	case bytes.HasPrefix(raw, []byte("FHS")), bytes.HasPrefix(raw, []byte("BHS")):
+		return "a batch begins here, and not a message: MSH was expected"
+	case raw[0] == 0x0b:
+		return "an MLLP frame begins here: MSH was expected, without the frame around it"
+	case bytes.HasPrefix(raw, []byte("M\x00S\x00H")), bytes.HasPrefix(raw, []byte("\xff\xfe")), bytes.HasPrefix(raw, []byte("\xfe\xff")), bytes.HasPrefix(raw, []byte("\x00M\x00S")):
+		return "the message is in UTF-16: MSH was expected in single bytes"
+	}
+	return "a message begins with MSH"
+}
+
+// segmentEnd returns where the segment that raw begins with ends, or -1.
+func segmentEnd(raw []byte) int {
+	cr := bytes.IndexByte(raw, '\r')
+	if cr >= 0 {
+		raw = raw[:cr]
+	}
+	if lf := bytes.IndexByte(raw, '\n'); lf >= 0 {
+		return lf
+	}
+	return cr
+}
+
+// Delimiters returns the message's delimiters.
+func (h *Header) Delimiters() Delimiters { return h.delims }
+
+// Field returns the bytes of field n as they stand, with all repetitions, or nil when
+// the field is absent. MSH-1 is the field separator, MSH-2 the encoding characters.
+// Fields behind MSH-21 are absent.
+func (h *Header) Field(n int) []byte {
+	switch {
+	case h.msh == nil || n < 1:
+		return nil
+	case n == 1:
+		return h.msh[3:4]
+	case n == 2:
+		end := len(h.msh)
+		if h.n > 0 {
+			end = int(h.fields[0].start) - 1
+		}
+		return h.msh[4:end]
+	case n-3 < h.n:
+		f := h.fields[n-3]
+		return h.msh[f.start:f.end]
+	}
+	return nil
+}
+
+// component returns component n of the first repetition of field f.
+func (h *Header) component(f, n int) []byte {
+	b := first(h.Field(f), h.delims.Repetition)
+	for ; n > 1; n-- {
+		i := indexDelimiter(b, h.delims.Component)
+		if i < 0 {
+			return nil
+		}
+		b = b[i+1:]
+	}
+	return first(b, h.delims.Component)
+}
+
+// first returns b up to delimiter d.
+func first(b []byte, d byte) []byte {
+	if i := indexDelimiter(b, d); i >= 0 {
+		return b[:i]
+	}
+	return b
+}
+
+// indexDelimiter returns where d is in b, or -1; a zero d is nowhere.
+func indexDelimiter(b []byte, d byte) int {
+	if d == 0 {
+		return -1
+	}
+	return bytes.IndexByte(b, d)
+}
+
+// ControlID returns MSH-10, the sender's own number for the message.
+func (h *Header) ControlID() string { return h.text(h.Field(10)) }
+
+// MessageCode returns MSH-9.1, such as "ADT".
+func (h *Header) MessageCode() string { return h.text(h.component(9, 1)) }
+
+// TriggerEvent returns MSH-9.2, such as "A01".
+func (h *Header) TriggerEvent() string { return h.text(h.component(9, 2)) }
+
+// Version returns MSH-12.1, such as "2.5.1".
+func (h *Header) Version() string { return h.text(h.component(12, 1)) }
+
+// ProcessingID returns MSH-11.1: P for production, T for training, D for debugging.
+func (h *Header) ProcessingID() string { return h.text(h.component(11, 1)) }
+
+// CharacterSet returns the first repetition of MSH-18, a name of HL7 table 0211, or ""
+// for ASCII.
+func (h *Header) CharacterSet() string { return h.text(first(h.Field(18), h.delims.Repetition)) }
+
+// AcceptAcknowledgement and ApplicationAcknowledgement return MSH-15 and MSH-16: when
+// the sender wants an acknowledgement of each kind (AL, NE, ER, SU). Both empty is
+// HL7's original mode (chapter 2, 2.9.2).
+func (h *Header) AcceptAcknowledgement() string { return h.text(h.Field(15)) }
+
+// ApplicationAcknowledgement returns MSH-16. See [Header.AcceptAcknowledgement].
+func (h *Header) ApplicationAcknowledgement() string { return h.text(h.Field(16)) }
+
+func (h *Header) text(b []byte) string {
+	if indexDelimiter(b, h.delims.Escape) < 0 {
+		return string(b)
+	}
+	return string(appendUnescaped(nil, b, h.delims))
+}

@@ -1,0 +1,379 @@
+package receivers
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"reflect"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ladlehq/ladle/engine"
+	"github.com/ladlehq/ladle/tlsconfig"
+	"go.uber.org/zap"
+)
+
+// Limits of an HTTP server when nothing else is set.
+const (
+	DefaultReadHeaderTimeout     = 10 * time.Second
+	DefaultReadTimeout           = 2 * time.Minute
+	DefaultWriteTimeout          = 30 * time.Second
+	DefaultIdleTimeout           = 2 * time.Minute
+	DefaultHeaderLimit           = 64 * engine.KiB
+	DefaultMaxConnections        = 4096
+	DefaultMaxConnectionsPerPeer = 2048
+)
+
+// HTTPLimits bound what peers can take of an HTTP server. Each zero value stands for
+// the default.
+type HTTPLimits struct {
+	// ReadHeaderTimeout bounds the TLS handshake, and the time from the first byte of
+	// a request to the last of its header. The default is 10 s.
+	ReadHeaderTimeout time.Duration `yaml:"read-header-timeout"`
+	// ReadTimeout bounds the time from the first byte of a request to the last of its
+	// body. The default is 2 minutes.
+	ReadTimeout time.Duration `yaml:"read-timeout"`
+	// WriteTimeout bounds the writing of an answer, from when there is one. The
+	// default is 30 s.
+	WriteTimeout time.Duration `yaml:"write-timeout"`
+	// IdleTimeout is how long a connection is kept open between requests. The default
+	// is 2 minutes.
+	IdleTimeout time.Duration `yaml:"idle-timeout"`
+	// HeaderLimit bounds the size of a request's header. The default is 64 KiB.
+	HeaderLimit engine.Size `yaml:"header-limit"`
+	// MaxConnections bounds the connections that are open at one time. One more is
+	// closed at once. The default is 4096.
+	MaxConnections int `yaml:"max-connections"`
+	// MaxConnectionsPerPeer bounds those of one peer address. The default is half of
+	// MaxConnections, so that no peer can shut out the others.
+	MaxConnectionsPerPeer int `yaml:"max-connections-per-peer"`
+}
+
+func (l HTTPLimits) validate() error {
+	var errs []error
+	for _, f := range []struct {
+		name  string
+		value int64
+	}{
+		{"read-header-timeout", int64(l.ReadHeaderTimeout)}, {"read-timeout", int64(l.ReadTimeout)},
+		{"write-timeout", int64(l.WriteTimeout)}, {"idle-timeout", int64(l.IdleTimeout)},
+		{"header-limit", int64(l.HeaderLimit)}, {"max-connections", int64(l.MaxConnections)},
+		{"max-connections-per-peer", int64(l.MaxConnectionsPerPeer)},
+	} {
+		if f.value < 0 {
+			errs = append(errs, engine.InField(f.name, errors.New("a limit can't be negative: leave it out for the default")))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (l HTTPLimits) withDefaults() HTTPLimits {
+	setDefault(&l.ReadHeaderTimeout, DefaultReadHeaderTimeout)
+	setDefault(&l.ReadTimeout, DefaultReadTimeout)
+	setDefault(&l.WriteTimeout, DefaultWriteTimeout)
+	setDefault(&l.IdleTimeout, DefaultIdleTimeout)
+	setDefault(&l.HeaderLimit, DefaultHeaderLimit)
+	setDefault(&l.MaxConnections, DefaultMaxConnections)
+	setDefault(&l.MaxConnectionsPerPeer, max(1, l.MaxConnections/2))
+	return l
+}
+
+func setDefault[T comparable](v *T, to T) {
+	var zero T
+	if *v == zero {
+		*v = to
+	}
+}
+
+// An HTTPServer is a port that several HTTP receivers share, each with a path of its
+// own. Receivers of one engine that name the same address share a server without
+// being told; a program that makes its own listener, or wants to say it aloud, makes
+// one HTTPServer and gives it to each.
+//
+// It listens while any of its receivers is open. The zero value has no address.
+type HTTPServer struct {
+	// Address is the TCP address to listen on, such as ":8443" for all addresses of
+	// the machine, or "127.0.0.1:0" for a port that the system chooses.
+	Address string
+	// Listener, when it isn't nil, is listened on instead of Address. The server
+	// closes it.
+	Listener net.Listener
+	// TLS makes the port HTTPS. Nil is plain HTTP.
+	TLS *tlsconfig.Server
+	// Limits bound what peers can take.
+	Limits HTTPLimits
+
+	mu       sync.Mutex
+	limits   HTTPLimits // with defaults
+	routes   map[string]*HTTP
+	owners   map[string]string // the workflow of each path
+	log      *zap.Logger
+	open     map[*HTTP]bool // routes that are open: false until their Serve has ended
+	listener net.Listener
+	source   *tlsconfig.Source
+	server   *http.Server
+	failed   chan struct{} // closed with err when the server has ended by itself
+	ended    chan struct{} // closed when the accept loop has ended
+	err      error
+}
+
+// validate reports mistakes in the settings of the server itself.
+func (s *HTTPServer) validate() error {
+	var errs []error
+	if s.Address == "" && s.Listener == nil {
+		errs = append(errs, engine.InField("address", errors.New(`missing: write for example ":8443"`)))
+	}
+	if s.Address != "" {
+		if err := validateAddress(s.Address); err != nil {
+			errs = append(errs, engine.InField("address", err))
+		}
+	}
+	if s.TLS != nil {
+		errs = append(errs, engine.InField("tls", s.TLS.Validate()))
+	}
+	return errors.Join(append(errs, s.Limits.validate())...)
+}
+
+func validateAddress(address string) error {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return fmt.Errorf(`%q is no address to listen on: write ":8443", or "10.0.0.5:8443" for one address of the machine`, address)
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+		return fmt.Errorf("%q is no port: ports go from 1 to 65535, and 0 lets the system choose", port)
+	}
+	return nil
+}
+
+// sameSettings compares what receivers say that share an address.
+func (s *HTTPServer) sameSettings(o *HTTPServer) error {
+	if !reflect.DeepEqual(s.TLS, o.TLS) {
+		return engine.InField("tls", errors.New("another workflow has other TLS settings on this address: one port has one set of them"))
+	}
+	if s.Limits != o.Limits {
+		return engine.InField("address", errors.New("another workflow has other limits on this address: one port has one set of them"))
+	}
+	return nil
+}
+
+// register gives path to h, for the workflow of that name.
+func (s *HTTPServer) register(h *HTTP, path, workflow string, log *zap.Logger) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.routes == nil {
+		s.routes = make(map[string]*HTTP)
+		s.owners = make(map[string]string)
+	}
+	if have := s.routes[path]; have != nil && have != h {
+		return engine.InField("path", fmt.Errorf("workflow %q already has the path %s on this address", s.owners[path], path))
+	}
+	s.routes[path], s.owners[path] = h, workflow
+	if s.log == nil {
+		s.log = log
+	}
+	return nil
+}
+
+// acquire opens the port for h, unless another receiver has opened it.
+func (s *HTTPServer) acquire(ctx context.Context, h *HTTP) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.open) == 0 {
+		if err := s.listenLocked(ctx); err != nil {
+			return err
+		}
+		s.open = make(map[*HTTP]bool)
+	}
+	s.open[h] = false
+	return nil
+}
+
+func (s *HTTPServer) listenLocked(ctx context.Context) error {
+	s.limits = s.Limits.withDefaults()
+	var config *tls.Config
+	if s.TLS != nil {
+		source, err := s.TLS.Open(ctx)
+		if err != nil {
+			return engine.InField("tls", err)
+		}
+		for _, w := range source.Warnings() {
+			s.log.Warn(w)
+		}
+		s.source, config = source, source.Config()
+	}
+	l := s.Listener
+	if l == nil {
+		var err error
+		if l, err = listen(ctx, s.Address); err != nil {
+			s.closeSourceLocked()
+			return err
+		}
+	}
+	s.listener = newLimitListener(l, s.limits.MaxConnections, s.limits.MaxConnectionsPerPeer, s.log)
+	s.failed, s.ended, s.err = make(chan struct{}), make(chan struct{}), nil
+	s.server = &http.Server{
+		Handler:           http.HandlerFunc(s.route),
+		TLSConfig:         config,
+		ReadHeaderTimeout: s.limits.ReadHeaderTimeout,
+		ReadTimeout:       s.limits.ReadTimeout,
+		IdleTimeout:       s.limits.IdleTimeout,
+		MaxHeaderBytes:    int(s.limits.HeaderLimit),
+		ConnContext:       func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) },
+		ErrorLog:          zap.NewStdLog(s.log),
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: 100},
+	}
+	if level, err := zap.NewStdLogAt(s.log, zap.InfoLevel); err == nil {
+		s.server.ErrorLog = level
+	}
+	go s.accept(s.server, s.listener, s.ended)
+	return nil
+}
+
+// accept is the server's own goroutine: release waits for it.
+func (s *HTTPServer) accept(server *http.Server, l net.Listener, ended chan struct{}) {
+	defer close(ended)
+	var err error
+	if server.TLSConfig != nil {
+		err = server.ServeTLS(l, "", "")
+	} else {
+		err = server.Serve(l)
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = err
+	close(s.failed)
+}
+
+// finished says that h takes no more. The last one to say so brings the port to its
+// end: what is left are connections without a request in the works.
+func (s *HTTPServer) finished(h *HTTP) {
+	s.mu.Lock()
+	if _, open := s.open[h]; open {
+		s.open[h] = true
+	}
+	for _, done := range s.open {
+		if !done {
+			s.mu.Unlock()
+			return
+		}
+	}
+	server := s.server
+	s.mu.Unlock()
+	if server == nil {
+		return
+	}
+	// Long enough for the last answers to leave and for HTTP/2 to say goodbye; a
+	// connection that is still new or in its header has sent nothing that was taken.
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = server.Shutdown(ctx)
+}
+
+// release closes the port when h was the last receiver on it.
+func (s *HTTPServer) release(h *HTTP) error {
+	s.mu.Lock()
+	if _, open := s.open[h]; !open {
+		s.mu.Unlock()
+		return nil
+	}
+	delete(s.open, h)
+	if len(s.open) > 0 {
+		s.mu.Unlock()
+		return nil
+	}
+	server, ended := s.server, s.ended
+	s.server = nil
+	s.mu.Unlock()
+
+	err := server.Close()
+	if errors.Is(err, net.ErrClosed) { // by finished, or by whoever made the listener
+		err = nil
+	}
+	<-ended
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return errors.Join(err, s.closeSourceLocked())
+}
+
+func (s *HTTPServer) closeSourceLocked() error {
+	if s.source == nil {
+		return nil
+	}
+	err := s.source.Close()
+	s.source = nil
+	return err
+}
+
+type connKey struct{}
+
+// route gives a request to the receiver that has its path.
+func (s *HTTPServer) route(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	h := s.routes[r.URL.Path]
+	s.mu.Unlock()
+	if h == nil {
+		http.Error(w, "No workflow listens on this path.", http.StatusNotFound)
+		return
+	}
+	h.serveHTTP(w, r)
+}
+
+func (s *HTTPServer) addr() net.Addr {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.server == nil {
+		return nil
+	}
+	return s.listener.Addr()
+}
+
+// url returns the address of path as a partner would write it.
+func (s *HTTPServer) url(path string) string {
+	a := s.addr()
+	if a == nil {
+		return ""
+	}
+	scheme := "http"
+	if s.TLS != nil {
+		scheme = "https"
+	}
+	host, port, err := net.SplitHostPort(a.String())
+	if err != nil {
+		return ""
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		if host, err = os.Hostname(); err != nil {
+			host = "localhost"
+		}
+	}
+	if port == map[string]string{"http": "80", "https": "443"}[scheme] {
+		if strings.Contains(host, ":") {
+			host = "[" + host + "]"
+		}
+		return scheme + "://" + host + path
+	}
+	return scheme + "://" + net.JoinHostPort(host, port) + path
+}
+
+// key names the address so that receivers that mean the same port find each other.
+// It is "" for a port that the system chooses, which nobody can share by its name.
+func (s *HTTPServer) key() string {
+	host, port, err := net.SplitHostPort(s.Address)
+	if err != nil || port == "0" {
+		return ""
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = ""
+	}
+	return "the address " + net.JoinHostPort(host, port)
+}

@@ -1,0 +1,133 @@
+package receivers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"runtime"
+	"sync"
+	"syscall"
+
+	"go.uber.org/zap"
+)
+
+// listen opens a TCP port and explains what keeps it from being opened.
+func listen(ctx context.Context, address string) (net.Listener, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, explainListen(address, err)
+	}
+	return l, nil
+}
+
+// explainListen says in plain words why a port can't be listened on and what to do.
+func explainListen(address string, err error) error {
+	_, port, _ := net.SplitHostPort(address)
+	switch {
+	case isErrno(err, syscall.EADDRINUSE, 10048):
+		return fmt.Errorf("port %s is in use by another program: choose another port, or stop that program: %w", port, err)
+	case isErrno(err, syscall.EACCES, 10013), errors.Is(err, os.ErrPermission):
+		return fmt.Errorf("this account may not listen on port %s: %s: %w", port, privilegedRemedy(runtime.GOOS), err)
+	case isErrno(err, syscall.EADDRNOTAVAIL, 10049):
+		return fmt.Errorf("this machine doesn't have the address of %s: write :%s to listen on all that it has: %w", address, port, err)
+	}
+	return fmt.Errorf("can't listen on %s: %w", address, err)
+}
+
+// isErrno knows the numbers of Windows sockets, which the portable names don't cover.
+func isErrno(err error, unix syscall.Errno, windows uintptr) bool {
+	e, ok := errors.AsType[syscall.Errno](err)
+	return ok && (e == unix || runtime.GOOS == "windows" && uintptr(e) == windows)
+}
+
+// privilegedRemedy says how an ordinary account gets a port below 1024.
+func privilegedRemedy(goos string) string {
+	switch goos {
+	case "linux":
+		return "choose a port from 1024 up, or allow this one with `setcap cap_net_bind_service=+ep PROGRAM` or, in a systemd unit, AmbientCapabilities=CAP_NET_BIND_SERVICE"
+	case "windows":
+		return "another service may have reserved it: see `netsh interface ipv4 show excludedportrange protocol=tcp`, or choose another port"
+	}
+	return "choose a port from 1024 up, or let the system forward this one to it"
+}
+
+// A limitListener closes connections over its limits as soon as they come, so that
+// they hold nothing.
+type limitListener struct {
+	net.Listener
+	total, perPeer int
+	log            *zap.Logger
+
+	mu      sync.Mutex
+	open    int
+	peers   map[netip.Addr]int
+	refused bool // and said so, since there was last room
+}
+
+func newLimitListener(l net.Listener, total, perPeer int, log *zap.Logger) *limitListener {
+	return &limitListener{Listener: l, total: total, perPeer: perPeer, log: log, peers: make(map[netip.Addr]int)}
+}
+
+func (l *limitListener) Accept() (net.Conn, error) {
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		peer := peerAddr(c.RemoteAddr())
+		if !l.take(peer.Addr()) {
+			c.Close()
+			continue
+		}
+		return &limitedConn{Conn: c, done: sync.OnceFunc(func() { l.give(peer.Addr()) })}, nil
+	}
+}
+
+func (l *limitListener) take(peer netip.Addr) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.open >= l.total || l.peers[peer] >= l.perPeer {
+		if !l.refused { // one line, not one for each connection of a flood
+			l.log.Warn("connections are refused: the limit is reached", zap.Stringer("peer", peer),
+				zap.Int("ofPeer", l.peers[peer]), zap.Int("inAll", l.open))
+		}
+		l.refused = true
+		return false
+	}
+	l.refused = false
+	l.open++
+	l.peers[peer]++
+	return true
+}
+
+func (l *limitListener) give(peer netip.Addr) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.open--
+	if l.peers[peer]--; l.peers[peer] == 0 {
+		delete(l.peers, peer)
+	}
+}
+
+type limitedConn struct {
+	net.Conn
+	done func()
+}
+
+func (c *limitedConn) Close() error {
+	defer c.done()
+	return c.Conn.Close()
+}
+
+// peerAddr returns the address of a TCP peer, with IPv4 in its own form.
+func peerAddr(a net.Addr) netip.AddrPort {
+	t, ok := a.(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}
+	}
+	ap := t.AddrPort()
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+}

@@ -1,0 +1,245 @@
+package tlsconfig
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/rsa"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/ladlehq/ladle/tlsconfig/secret"
+)
+
+// Secret is a text that prints as [redacted]: see package secret.
+type Secret = secret.Secret
+
+// maxFile is the largest file that is read.
+const maxFile = 4 << 20
+
+// A Certificate says where a certificate and its private key are. The zero value names
+// none.
+//
+// A file may be PFX (also called PKCS#12, with the extension .pfx or .p12), or PEM with
+// the certificate, its intermediates and the key in any order; which it is, is seen
+// from its content. With PEM the key may be in a file of its own.
+type Certificate struct {
+	// File holds the certificate, and the key unless KeyFile is set. It is required.
+	File string `yaml:"file" ladle:"path"`
+	// KeyFile holds the key in PEM.
+	KeyFile string `yaml:"key" ladle:"path"`
+	// Password opens the file. "" stands for none, and for the empty one.
+	Password Secret `yaml:"password"`
+	// Thumbprint, when it isn't empty, is the certificate that must be in the file.
+	Thumbprint Thumbprint `yaml:"thumbprint"`
+}
+
+// Load reads the certificate with its intermediates and its key. The certificate is the
+// one that fits the key, wherever it stands in the file; the intermediates follow in
+// order, and a root that signed itself is left out, since peers have their own.
+func (c Certificate) Load() (tls.Certificate, error) {
+	if c.File == "" {
+		if c.Thumbprint != "" {
+			return tls.Certificate{}, field("file", fmt.Errorf("%w: certificates are read from files: export the one with the thumbprint %s, with its private key, to a PFX file", ErrUnsupported, c.Thumbprint))
+		}
+		return tls.Certificate{}, field("file", errors.New("missing: name a .pfx or a .pem file"))
+	}
+	raw, err := readFile(c.File)
+	if err != nil {
+		return tls.Certificate{}, field("file", err)
+	}
+	var found content
+	if isPEM(raw) {
+		found, err = readPEM(raw, c.Password)
+	} else {
+		found, err = readDER(raw, c.Password)
+	}
+	if err != nil {
+		return tls.Certificate{}, field(fieldOf(err), fmt.Errorf("%s: %w", c.File, err))
+	}
+	if c.KeyFile != "" {
+		if err := c.readKeyFile(&found); err != nil {
+			return tls.Certificate{}, err
+		}
+	}
+	pair, err := found.pair(c.Thumbprint)
+	if err != nil {
+		where := "file"
+		if c.Thumbprint != "" && errors.Is(err, ErrNoCertificate) {
+			where = "thumbprint"
+		} else if c.KeyFile != "" {
+			where = "key"
+		}
+		return tls.Certificate{}, field(where, fmt.Errorf("%s: %w", c.File, err))
+	}
+	return pair, nil
+}
+
+// fieldOf names the setting that is to be changed.
+func fieldOf(err error) string {
+	if errors.Is(err, ErrPasswordRequired) || errors.Is(err, ErrPasswordWrong) {
+		return "password"
+	}
+	return "file"
+}
+
+func (c Certificate) readKeyFile(found *content) error {
+	raw, err := readFile(c.KeyFile)
+	if err != nil {
+		return field("key", err)
+	}
+	if !isPEM(raw) {
+		return field("key", fmt.Errorf("%s: %w: a key file is PEM, with a line that begins with -----BEGIN", c.KeyFile, ErrUnsupported))
+	}
+	key, err := readPEM(raw, c.Password)
+	if err != nil {
+		name := fieldOf(err)
+		if name == "file" {
+			name = "key"
+		}
+		return field(name, fmt.Errorf("%s: %w", c.KeyFile, err))
+	}
+	if len(key.keys) == 0 {
+		return field("key", fmt.Errorf("%s: %w in the file", c.KeyFile, ErrNoPrivateKey))
+	}
+	found.keys = key.keys
+	found.certificates = append(found.certificates, key.certificates...)
+	return nil
+}
+
+// Validate reads the files and reports every mistake, as [FieldError]s.
+func (c Certificate) Validate() error {
+	_, err := c.Load()
+	return err
+}
+
+func readFile(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("can't read %s: %w", name, errors.Unwrap(err))
+	}
+	defer f.Close()
+	raw, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("can't read %s: %w", name, errors.Unwrap(err))
+	}
+	if len(raw) > maxFile {
+		return nil, fmt.Errorf("%s is larger than 4 MiB: that is no certificate file", name)
+	}
+	return raw, nil
+}
+
+// content is what was found in files.
+type content struct {
+	certificates []*x509.Certificate
+	keys         []crypto.Signer
+}
+
+// pair chooses the certificate that fits the key, or the one that is wanted.
+func (c content) pair(wanted Thumbprint) (tls.Certificate, error) {
+	switch {
+	case len(c.certificates) == 0:
+		return tls.Certificate{}, fmt.Errorf("%w in the file", ErrNoCertificate)
+	case len(c.keys) == 0:
+		return tls.Certificate{}, fmt.Errorf("%w: the file has the certificate alone: use the .pfx it was exported to, or name the key's file as key", ErrNoPrivateKey)
+	}
+	var found []tls.Certificate
+	for _, key := range c.keys {
+		for _, leaf := range c.certificates {
+			if !fits(leaf, key) || contains(found, leaf) {
+				continue
+			}
+			found = append(found, tls.Certificate{Certificate: c.chain(leaf), PrivateKey: key, Leaf: leaf})
+		}
+	}
+	if wanted != "" {
+		for _, p := range found {
+			if wanted.Matches(p.Leaf) {
+				return p, nil
+			}
+		}
+		return tls.Certificate{}, fmt.Errorf("%w with the thumbprint %s and a key in the file, which has %s", ErrNoCertificate, wanted, describe(found))
+	}
+	switch len(found) {
+	case 0:
+		return tls.Certificate{}, fmt.Errorf("%w: %s", ErrKeyMismatch, "they are from different requests: find the key that the certificate was requested with")
+	case 1:
+		return found[0], nil
+	}
+	return tls.Certificate{}, fmt.Errorf("%w: choose one by its thumbprint: %s", ErrAmbiguous, describe(found))
+}
+
+func contains(pairs []tls.Certificate, leaf *x509.Certificate) bool {
+	for _, p := range pairs {
+		if p.Leaf.Equal(leaf) {
+			return true
+		}
+	}
+	return false
+}
+
+func describe(pairs []tls.Certificate) string {
+	var b bytes.Buffer
+	for i, p := range pairs {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(&b, "%s (%s)", SHA1(p.Leaf), p.Leaf.Subject)
+	}
+	if b.Len() == 0 {
+		return "none"
+	}
+	return b.String()
+}
+
+// fits reports whether key is the private key of c.
+func fits(c *x509.Certificate, key crypto.Signer) bool {
+	public, ok := key.Public().(interface{ Equal(crypto.PublicKey) bool })
+	return ok && public.Equal(c.PublicKey)
+}
+
+// chain returns leaf and the certificates that lead from it to a root, without the
+// root.
+func (c content) chain(leaf *x509.Certificate) [][]byte {
+	chain := [][]byte{leaf.Raw}
+	used := map[*x509.Certificate]bool{leaf: true}
+	for at := leaf; ; {
+		next := c.issuer(at, used)
+		if next == nil || isSelfSigned(next) {
+			return chain
+		}
+		used[next] = true
+		chain = append(chain, next.Raw)
+		at = next
+	}
+}
+
+func (c content) issuer(of *x509.Certificate, used map[*x509.Certificate]bool) *x509.Certificate {
+	for _, i := range c.certificates {
+		if !used[i] && bytes.Equal(of.RawIssuer, i.RawSubject) && of.CheckSignatureFrom(i) == nil {
+			return i
+		}
+	}
+	return nil
+}
+
+func isSelfSigned(c *x509.Certificate) bool {
+	return bytes.Equal(c.RawIssuer, c.RawSubject)
+}
+
+// signer returns key as one that can sign.
+func signer(key any) (crypto.Signer, error) {
+	s, ok := key.(crypto.Signer)
+	if !ok {
+		return nil, fmt.Errorf("%w: a key of type %T can't sign", ErrUnsupported, key)
+	}
+	if r, ok := key.(*rsa.PrivateKey); ok {
+		if err := r.Validate(); err != nil {
+			return nil, fmt.Errorf("the private key is damaged: %w", err)
+		}
+	}
+	return s, nil
+}

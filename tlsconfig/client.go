@@ -1,0 +1,65 @@
+package tlsconfig
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+)
+
+// A Client is the TLS side of a sender. The zero value trusts the system's authorities
+// and shows no certificate.
+type Client struct {
+	// Certificates are what the client shows to a server that asks. The first that the
+	// server's list of authorities allows is chosen. In a file one stands for a list of
+	// one.
+	Certificates []Certificate `yaml:"certificate"`
+	// Trust says which servers are believed.
+	Trust Trust `yaml:"trust"`
+	// ServerName is the name that the server's certificate must be for. The default is
+	// the host that is called.
+	ServerName string `yaml:"server-name"`
+	// MinVersion and MaxVersion bound the version of TLS. The defaults are 1.2 and the
+	// newest.
+	MinVersion Version `yaml:"min-version"`
+	MaxVersion Version `yaml:"max-version"`
+}
+
+// Validate reads the files and reports every mistake, as [FieldError]s.
+func (c Client) Validate() error {
+	_, err := c.compile()
+	return err
+}
+
+// Open reads the certificates and returns them as a [Source], which the caller closes.
+// Every mistake shows here, as [FieldError]s.
+func (c Client) Open(ctx context.Context) (*Source, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return c.compile()
+}
+
+func (c Client) compile() (*Source, error) {
+	src := new(Source)
+	v, err := c.Trust.compile(false)
+	err = errors.Join(validVersions(c.MinVersion, c.MaxVersion), src.load(c.Certificates), inField("trust", err))
+	if err != nil {
+		return nil, err
+	}
+	v.name = c.ServerName
+	src.warnAbout(c.Trust)
+	config := &tls.Config{
+		ServerName: c.ServerName,
+		// crypto/tls's own check knows no pins; VerifyConnection does all of it, on
+		// resumed sessions, too.
+		InsecureSkipVerify: true,
+		VerifyConnection:   v.verify,
+		ClientSessionCache: tls.NewLRUClientSessionCache(64),
+	}
+	if len(c.Certificates) > 0 {
+		config.GetClientCertificate = src.getClientCertificate
+	}
+	setVersions(config, c.MinVersion, c.MaxVersion)
+	src.config = config
+	return src, nil
+}

@@ -1,0 +1,107 @@
+package tlsconfig
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/youmark/pkcs8"
+)
+
+var bom = []byte("\xef\xbb\xbf")
+
+// isPEM reports whether raw is PEM, by the line that every PEM block begins with.
+func isPEM(raw []byte) bool { return bytes.Contains(raw, []byte("-----BEGIN ")) }
+
+// readPEM reads every certificate and key of a PEM file.
+func readPEM(raw []byte, password Secret) (content, error) {
+	var c content
+	raw = bytes.TrimPrefix(raw, bom)
+	for {
+		var block *pem.Block
+		if block, raw = pem.Decode(raw); block == nil {
+			break
+		}
+		switch {
+		case block.Type == "CERTIFICATE", block.Type == "TRUSTED CERTIFICATE", block.Type == "X509 CERTIFICATE":
+			cert, err := x509.ParseCertificate(block.Bytes)
+			if err != nil {
+				return c, fmt.Errorf("certificate %d in the file is damaged: %w", len(c.certificates)+1, err)
+			}
+			c.certificates = append(c.certificates, cert)
+		case strings.HasSuffix(block.Type, "PRIVATE KEY"):
+			key, err := pemKey(block, password)
+			if err != nil {
+				return c, err
+			}
+			c.keys = append(c.keys, key)
+		case strings.HasSuffix(block.Type, "PUBLIC KEY"):
+			return c, fmt.Errorf("%w: the file has a public key in its place", ErrNoPrivateKey)
+		}
+	}
+	if len(c.certificates) == 0 && len(c.keys) == 0 {
+		return c, fmt.Errorf("%w and no key in the file: its PEM blocks are damaged or of another kind", ErrNoCertificate)
+	}
+	return c, nil
+}
+
+func pemKey(block *pem.Block, password Secret) (crypto.Signer, error) {
+	if block.Headers["DEK-Info"] != "" {
+		return nil, fmt.Errorf("%w: the key is encrypted in the old way of OpenSSL (DEK-Info): write it anew with `openssl pkcs8 -topk8 -in OLD -out NEW`", ErrUnsupported)
+	}
+	var key any
+	var err error
+	switch block.Type {
+	case "RSA PRIVATE KEY":
+		key, err = x509.ParsePKCS1PrivateKey(block.Bytes)
+	case "EC PRIVATE KEY":
+		key, err = x509.ParseECPrivateKey(block.Bytes)
+	case "PRIVATE KEY":
+		key, err = x509.ParsePKCS8PrivateKey(block.Bytes)
+	case "ENCRYPTED PRIVATE KEY":
+		if password == "" {
+			return nil, fmt.Errorf("%w: the key is encrypted", ErrPasswordRequired)
+		}
+		// The library tells a wrong password by a structure that makes no sense.
+		if key, _, err = pkcs8.ParsePrivateKey(block.Bytes, []byte(password.Reveal())); err != nil {
+			if strings.Contains(err.Error(), "unsupported") {
+				return nil, fmt.Errorf("%w: the encryption of the key: %w", ErrUnsupported, err)
+			}
+			return nil, ErrPasswordWrong
+		}
+	default:
+		return nil, fmt.Errorf("%w: a key of the kind %q", ErrUnsupported, block.Type)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the private key is damaged: %w", err)
+	}
+	return signer(key)
+}
+
+// readCertificates reads every certificate of a file that others are to be trusted by:
+// PEM, or one in DER.
+func readCertificates(name string) ([]*x509.Certificate, error) {
+	raw, err := readFile(name)
+	if err != nil {
+		return nil, err
+	}
+	if !isPEM(raw) {
+		cert, err := x509.ParseCertificate(raw)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w: the file is neither PEM nor a certificate in DER", name, ErrNoCertificate)
+		}
+		return []*x509.Certificate{cert}, nil
+	}
+	c, err := readPEM(raw, "")
+	if err != nil && !errors.Is(err, ErrPasswordRequired) {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if len(c.certificates) == 0 {
+		return nil, fmt.Errorf("%s: %w in the file", name, ErrNoCertificate)
+	}
+	return c.certificates, nil
+}

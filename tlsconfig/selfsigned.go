@@ -1,0 +1,126 @@
+package tlsconfig
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// SelfSigned says what a home-made certificate is to be like.
+type SelfSigned struct {
+	// FriendlyName is what certificate managers show. It becomes the certificate's
+	// common name, too. It is required.
+	FriendlyName string
+	// Names are the host names and IP addresses that the certificate is for. At least
+	// one is required.
+	Names []string
+	// ValidFor is how long it is valid, from an hour ago on. The default is two years.
+	ValidFor time.Duration
+}
+
+// A KeyPair is a certificate and its private key.
+type KeyPair struct {
+	Certificate *x509.Certificate
+	Key         crypto.Signer
+
+	friendlyName string
+}
+
+// Create makes a certificate that signs itself, with a new ECDSA key on the curve P-256.
+// It can be shown by servers and by clients.
+func (s SelfSigned) Create() (*KeyPair, error) {
+	if s.FriendlyName == "" {
+		return nil, errors.New("tlsconfig: a home-made certificate needs a friendly name")
+	}
+	if len(s.Names) == 0 {
+		return nil, errors.New("tlsconfig: a home-made certificate needs a host name or an address that it is for")
+	}
+	valid := s.ValidFor
+	if valid == 0 {
+		valid = 2 * 365 * 24 * time.Hour
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	template := &x509.Certificate{
+		SerialNumber:          serial,
+		Subject:               pkix.Name{CommonName: s.FriendlyName},
+		NotBefore:             now.Add(-time.Hour), // peers' clocks differ
+		NotAfter:              now.Add(valid),
+		KeyUsage:              x509.KeyUsageDigitalSignature,
+		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+		BasicConstraintsValid: true,
+	}
+	for _, n := range s.Names {
+		if ip := net.ParseIP(n); ip != nil {
+			template.IPAddresses = append(template.IPAddresses, ip)
+		} else {
+			template.DNSNames = append(template.DNSNames, n)
+		}
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		return nil, fmt.Errorf("tlsconfig: the certificate can't be made: %w", err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, err
+	}
+	return &KeyPair{Certificate: cert, Key: key, friendlyName: s.FriendlyName}, nil
+}
+
+// PFX returns the pair as a PFX file that the password opens.
+func (k *KeyPair) PFX(password Secret) ([]byte, error) {
+	if password == "" {
+		return nil, fmt.Errorf("tlsconfig: %w: a PFX file without one gives the private key to anybody", ErrPasswordRequired)
+	}
+	return encodePFX(k.Certificate, k.Key, k.friendlyName, password.Reveal())
+}
+
+// PEM returns the certificate without its key: what a partner is given to trust it.
+func (k *KeyPair) PEM() []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: k.Certificate.Raw})
+}
+
+// WriteFile writes a file that nobody else may read, with the rights 0600, whole or not
+// at all. It fails when the file exists.
+func WriteFile(name string, content []byte) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(name), ".ladle-*.tmp") // with the rights 0600
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, ignoreMissing(os.Remove(f.Name()))) }()
+	_, err = f.Write(content)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return os.Link(f.Name(), name)
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}

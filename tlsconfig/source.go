@@ -1,0 +1,98 @@
+package tlsconfig
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+)
+
+// A Source holds what a [Server] or a [Client] has opened, until it is closed. Its
+// methods are safe for concurrent use.
+type Source struct {
+	config       *tls.Config
+	certificates atomic.Pointer[[]tls.Certificate]
+	warnings     []string
+}
+
+// Config returns settings for crypto/tls that show and believe what was opened. The
+// caller may change the copy that it gets.
+func (s *Source) Config() *tls.Config { return s.config.Clone() }
+
+// Close releases the keys. Connections that are open live on.
+func (s *Source) Close() error { return nil }
+
+// Warnings are what somebody should know at every start: trust that believes everybody,
+// a certificate that ends soon or has ended.
+func (s *Source) Warnings() []string { return slices.Clone(s.warnings) }
+
+// Leaves returns the certificates that are shown, without their intermediates.
+func (s *Source) Leaves() []*x509.Certificate {
+	var all []*x509.Certificate
+	for _, c := range *s.certificates.Load() {
+		all = append(all, c.Leaf)
+	}
+	return all
+}
+
+func (s *Source) load(settings []Certificate) error {
+	var all []tls.Certificate
+	var errs []error
+	for i, c := range settings {
+		pair, err := c.Load()
+		if err != nil {
+			errs = append(errs, inField(fmt.Sprintf("certificate[%d]", i), err))
+			continue
+		}
+		all = append(all, pair)
+		s.warnOfEnd(pair.Leaf, time.Now())
+	}
+	s.certificates.Store(&all)
+	return errors.Join(errs...)
+}
+
+// soon is how long before its end a certificate is warned of.
+const soon = 30 * 24 * time.Hour
+
+func (s *Source) warnOfEnd(c *x509.Certificate, now time.Time) {
+	day := c.NotAfter.Format(time.DateOnly)
+	switch left := c.NotAfter.Sub(now); {
+	case left <= 0:
+		s.warnings = append(s.warnings, fmt.Sprintf("the certificate %s has expired on %s: partners will refuse it", c.Subject, day))
+	case now.Before(c.NotBefore):
+		s.warnings = append(s.warnings, fmt.Sprintf("the certificate %s is not valid before %s: partners will refuse it", c.Subject, c.NotBefore.Format(time.DateOnly)))
+	case left < soon:
+		s.warnings = append(s.warnings, fmt.Sprintf("the certificate %s ends in %d days, on %s: renew it", c.Subject, int(left.Hours()/24), day))
+	}
+}
+
+func (s *Source) warnAbout(t Trust) {
+	if t.Insecure {
+		s.warnings = append(s.warnings, "INSECURE: every peer is believed, whatever certificate it shows: this is for tests and never for patients' data")
+	}
+}
+
+func (s *Source) getCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	all := *s.certificates.Load()
+	if len(all) > 1 {
+		for i := range all {
+			if hello.SupportsCertificate(&all[i]) == nil {
+				return &all[i], nil
+			}
+		}
+	}
+	return &all[0], nil
+}
+
+func (s *Source) getClientCertificate(r *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+	all := *s.certificates.Load()
+	for i := range all {
+		if r.SupportsCertificate(&all[i]) == nil {
+			return &all[i], nil
+		}
+	}
+	return &all[0], nil // the server's list of authorities may lack one that it pins
+}
