@@ -43,6 +43,9 @@ func (w *workflow) Refuse(_ context.Context, m *Message, a Answer) Reply {
 		a.Class = Rejected
 	}
 	reply := w.format(m, a)
+	if a.Class == Unavailable {
+		reply.RetryAfter = DefaultRetryAfter
+	}
 	if ce := w.log.Check(zap.InfoLevel, "message refused"); ce != nil {
 		ce.Write(zap.Inline(m), zap.Stringer("answer", a.Class), zap.String("text", a.Text))
 	}
@@ -118,6 +121,10 @@ func (s *step) do(ctx context.Context, w *workflow, m *Message) error {
 	return err
 }
 
+// DefaultRetryAfter is what a peer is told to wait when its message can't be processed
+// now and nothing says for how long.
+const DefaultRetryAfter = time.Minute
+
 // answer chooses what is said of a run that ended with err.
 func (w *workflow) answer(m *Message, err error) Reply {
 	class := classOf(err)
@@ -137,7 +144,7 @@ func (w *workflow) answer(m *Message, err error) Reply {
 		reply = w.format(m, a)
 	}
 	if class == Unavailable {
-		reply.RetryAfter = time.Minute
+		reply.RetryAfter = DefaultRetryAfter
 		if ra, ok := errors.AsType[*retryAfterError](err); ok {
 			reply.RetryAfter = ra.after
 		}
