@@ -19,6 +19,7 @@ type Dictionary struct {
 	structures map[string]*structure
 	tables     map[string]*table    // a profile's tables, before those that all versions share
 	local      map[string]*dataType // a profile's own copies, by the field or component that has it
+	localIn    map[string]bool      // the segments with such fields
 }
 
 type segment struct {

@@ -1,5 +1,7 @@
 package standard
 
+import "github.com/ladlehq/ladle/hl7"
+
 // A Group is the part of a message that belongs together, as the message's structure has it: the
 // whole message, or a group within it such as an order with its observations. The zero value is
 // an empty group.
@@ -26,4 +28,30 @@ func (s Structure) Group(names []string) *Group {
 	}
 	g, _ := match(s.s, names)
 	return g
+}
+
+// StructureFor returns the structure of a message: the one that MSH-9.3 states where there is
+// one of that name, else the one of its message type and trigger event.
+func (d *Dictionary) StructureFor(m *hl7.Message) (Structure, bool) {
+	if name := m.Get(hl7.MustPath("MSH-9.3")); name != "" {
+		if st, ok := d.Structure(name); ok {
+			return st, true
+		}
+	}
+	return d.StructureOf(m.Header().MessageCode(), m.Header().TriggerEvent())
+}
+
+// Group lays the segments of a message into its structure, as [Structure.Group] does. It returns
+// nil and false when no structure is known for the message. The message isn't changed; an item's
+// Index is the segment's place in [hl7.Message.Segments].
+func (d *Dictionary) Group(m *hl7.Message) (*Group, bool) {
+	s, ok := d.StructureFor(m)
+	if !ok {
+		return nil, false
+	}
+	var names []string
+	for _, segment := range m.Segments() {
+		names = append(names, segment.Name())
+	}
+	return s.Group(names), true
 }

@@ -54,7 +54,8 @@ type MessageProfile struct {
 	Segments map[string]PlaceProfile // by the segment's name
 }
 
-// A PlaceProfile changes a segment's place in a structure, or adds one.
+// A PlaceProfile changes a segment's place in a structure, or adds one. Required means in the
+// group that the place is in, wherever that group stands.
 type PlaceProfile struct {
 	Group  string // the group that it is in; "" for all places that it has, or the message itself
 	After  string // a segment that the structure doesn't have comes after this one; "" for the end
@@ -87,7 +88,7 @@ func (p *Profile) Dictionary() (*Dictionary, error) {
 	e := &profileEditor{
 		dictionary: &Dictionary{
 			version: base.version, segments: maps.Clone(base.segments), types: base.types,
-			structures: maps.Clone(base.structures), tables: map[string]*table{}, local: map[string]*dataType{},
+			structures: maps.Clone(base.structures), tables: map[string]*table{}, local: map[string]*dataType{}, localIn: map[string]bool{},
 		},
 		copied: map[string]bool{},
 	}
@@ -296,7 +297,7 @@ func (e *profileEditor) field(text string, p FieldProfile) {
 		if depth == len(at.numbers)-2 {
 			if e.dictionary.local[owner] == nil {
 				t = &dataType{name: t.name, text: t.text, components: slices.Clone(t.components)}
-				e.dictionary.local[owner] = t
+				e.dictionary.local[owner], e.dictionary.localIn[at.segment] = t, true
 			}
 			if p.Repeat != nil {
 				e.fail(errors.New("only a field repeats, not a component"), append(place, "repeat")...)
@@ -312,10 +313,8 @@ func (e *profileEditor) field(text string, p FieldProfile) {
 // typeAt returns the data type of a field or component: the copy that a profile made for it, or
 // the one of that name.
 func (d *Dictionary) typeAt(place, name string) *dataType {
-	if len(d.local) > 0 {
-		if t := d.local[place]; t != nil {
-			return t
-		}
+	if t := d.local[place]; t != nil {
+		return t
 	}
 	return d.types[name]
 }

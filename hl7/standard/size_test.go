@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestSize builds a program with the dictionary and one without: the difference is what the
-// package costs.
+// TestSize builds two programs that read a message, one of which validates it: the difference is
+// what the package costs.
 func TestSize(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {

@@ -1,6 +1,20 @@
-// Command without is a program to compare the size of the one beside it with.
+// Command without is a program to compare the size of the one beside it with: it reads a message
+// and knows nothing of the standard.
 package main
 
-import "fmt"
+import (
+	"fmt"
 
-func main() { fmt.Println("HL7") }
+	"github.com/ladlehq/ladle/hl7"
+)
+
+func main() {
+	m, err := hl7.Parse([]byte("MSH|^~\\&|A|B|C|D|||ACK|1|P|2.5.1"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, s := range m.Segments() {
+		fmt.Println(s.Name())
+	}
+}
