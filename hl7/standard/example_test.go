@@ -177,3 +177,12 @@ func ExampleProfile() {
 	// error ZWD: ADT_A01 requires the segment ZWD (Ward), which isn't there. [segment-missing]
 	// error PID-8: PID-8 (Administrative Sex) is required, and is absent or empty. [field-missing]
 }
+
+func ExampleGaps() {
+	for _, g := range standard.Gaps()[:2] {
+		fmt.Printf("%s: %s\n", g.Versions, g.Text)
+	}
+	// Output:
+	// 2.8, 2.8.1, 2.8.2 and 2.9: Not described: no source with a fitting licence has them. Version gives 2.7.1 for them, and what that doesn't know may well be right.
+	// 2.7.1: Described exactly as 2.7: the source has no difference between the two.
+}
