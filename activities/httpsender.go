@@ -229,9 +229,12 @@ func (s *HTTPSender) Open(ctx context.Context) error {
 		MaxResponseHeaderBytes: 256 << 10,
 	}
 	if s.url.Scheme == "https" {
-		settings := s.TLS
-		if settings == nil {
-			settings = &tlsconfig.Client{}
+		var settings tlsconfig.Client
+		if s.TLS != nil {
+			settings = *s.TLS
+		}
+		if settings.ServerName == "" {
+			settings.ServerName = s.url.Hostname()
 		}
 		source, err := settings.Open(ctx)
 		if err != nil {

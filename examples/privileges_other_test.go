@@ -1,0 +1,5 @@
+//go:build !unix
+
+package examples_test
+
+func dropPrivileges() error { return nil }

@@ -1,0 +1,6 @@
+package receivers
+
+var (
+	ExplainListen    = explainListen
+	PrivilegedRemedy = privilegedRemedy
+)
