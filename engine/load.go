@@ -187,16 +187,14 @@ func (d *decoder) addPrepared(root *yaml.Node, m *FieldError, unread []nodeError
 func descend(r *Registry, n *yaml.Node, path string) *yaml.Node {
 	for _, key := range splitPath(path) {
 		next := child(n, key)
-		if next == nil {
+		for next == nil {
 			// `receiver: {http: {...}}`: the path leaves out the name of the type.
-			if typed := typedChild(r, n); typed != nil {
-				if next = child(typed, key); next == nil {
-					return typed
-				}
+			typed := typedChild(r, n)
+			if typed == nil {
+				return n
 			}
-		}
-		if next == nil {
-			return n
+			n = typed
+			next = child(n, key)
 		}
 		n = next
 	}

@@ -109,6 +109,9 @@ func compilePlace(env Env, place string) (func(*Message) (string, error), error)
 	if hasPattern && (name == "env" || name == "file") {
 		return nil, fmt.Errorf("${%s:...} is read when a workflow file is loaded, and not in a program", name)
 	}
+	if near := suggest(name, templateVariables); near != "" && hasPattern && templateVariables[name] == nil {
+		return nil, fmt.Errorf("no variable is called %s%s", name, near)
+	}
 	if hasPattern {
 		return nil, fmt.Errorf("%s takes no pattern: only ReceivedDate does", name)
 	}

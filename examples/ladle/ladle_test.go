@@ -1,0 +1,168 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/ladlehq/ladle/activities"
+	"github.com/ladlehq/ladle/engine"
+	"github.com/ladlehq/ladle/receivers"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var update = flag.Bool("update", false, "write the expected errors anew")
+
+// call runs the command and returns what it prints and its exit status.
+func callLadle(ctx context.Context, args ...string) (stdout, stderr string, status int) {
+	var o, e bytes.Buffer
+	status = ladle(ctx, args, &o, &e)
+	return o.String(), e.String(), status
+}
+
+// Each file in testdata/mistakes has a mistake, and beside it the text that a user
+// reads.
+func TestMistakes(t *testing.T) {
+	t.Chdir("testdata/mistakes")
+	all, err := filepath.Glob("*.yaml")
+	if err != nil || len(all) < 40 {
+		t.Fatalf("%d files, %v", len(all), err)
+	}
+	for _, file := range all {
+		stdout, stderr, status := callLadle(t.Context(), "check", file)
+		if status != 1 || stdout != "" {
+			t.Errorf("%s: status %d, %s", file, status, stdout)
+		}
+		golden := strings.TrimSuffix(file, ".yaml") + ".txt"
+		if *update {
+			if err := os.WriteFile(golden, []byte(stderr), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		want, err := os.ReadFile(golden)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if stderr != string(want) {
+			t.Errorf("%s: got\n%swant\n%s", file, stderr, want)
+		}
+		if !strings.HasPrefix(stderr, file+":") {
+			t.Errorf("%s: the error doesn't begin with the file", file)
+		}
+	}
+}
+
+// The workflow files among the examples have no mistakes.
+func TestExampleFilesAreRight(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("../*/workflow.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, file := range files {
+		if strings.Contains(file, "over-tls") {
+			continue // they need a certificate, which running the example makes: its own test checks them
+		}
+		if _, stderr, status := callLadle(t.Context(), "check", file); status != 0 {
+			t.Errorf("%s: %s", file, stderr)
+		}
+	}
+}
+
+func TestUsage(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		args   []string
+		status int
+		text   string
+	}{
+		{nil, 2, "usage: ladle COMMAND"},
+		{[]string{"help"}, 0, "usage: ladle COMMAND"},
+		{[]string{"sned"}, 2, `there is no command "sned"`},
+		{[]string{"check"}, 2, "usage: ladle check FILE..."},
+		{[]string{"send", "-h"}, 0, "-pin thumbprint"},
+		{[]string{"send", "-pins", "x"}, 2, "flag provided but not defined"},
+		{[]string{"run", "a", "b"}, 2, "usage: ladle run"},
+		{[]string{"run", "no-such-file.yaml"}, 1, "no-such-file.yaml: can't read the workflow file: no such file or directory"},
+		{[]string{"send", "-pin", "123", "https://localhost"}, 1, "-pin: not a thumbprint: it has 3 hexadecimal digits"},
+		{[]string{"send", "localhost:8443"}, 1, "is no address of a partner"},
+		{[]string{"send", "http://127.0.0.1:1", "no-such-file"}, 1, "no-such-file"},
+	} {
+		stdout, stderr, status := callLadle(t.Context(), c.args...)
+		if status != c.status || !strings.Contains(stdout+stderr, c.text) {
+			t.Errorf("%q: status %d\n%s%s", c.args, status, stdout, stderr)
+		}
+	}
+}
+
+// receiver runs a workflow that answers with err and returns its address.
+func receiver(t *testing.T, err error) (address, inbox string) {
+	t.Helper()
+	inbox = t.TempDir()
+	e, newErr := engine.New([]engine.Workflow{{Name: "w", Receiver: &receivers.HTTP{Address: "127.0.0.1:0"}, Activities: []engine.Step{
+		{Activity: engine.ActivityFunc(func(context.Context, *engine.Message) error { return err })},
+		{Activity: &activities.WriteToDisk{Directory: inbox, File: "${MSH-10}"}},
+	}}})
+	if newErr != nil {
+		t.Fatal(newErr)
+	}
+	if err := e.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { e.Shutdown(context.Background()) })
+	return e.URL("w"), inbox
+}
+
+func TestSend(t *testing.T) {
+	t.Parallel()
+	address, inbox := receiver(t, nil)
+	stdout, stderr, status := callLadle(t.Context(), "send", address)
+	if status != 0 || !strings.Contains(stdout, "\nMSA|AA|CNTRL-3456") || !strings.Contains(stderr, "the example ORU^R01: accepted") {
+		t.Errorf("status %d\n%s%s", status, stdout, stderr)
+	}
+	if got, err := os.ReadFile(filepath.Join(inbox, "CNTRL-3456")); err != nil || !bytes.Equal(got, oru) {
+		t.Errorf("%q, %v", got, err)
+	}
+	refusing, _ := receiver(t, engine.ErrRejected)
+	stdout, stderr, status = callLadle(t.Context(), "send", refusing, "testdata/oru.hl7", "testdata/oru.hl7")
+	if status != 1 || strings.Count(stdout, "MSA|AR|CNTRL-3456") != 2 || !strings.Contains(stderr, "testdata/oru.hl7: not accepted") {
+		t.Errorf("status %d\n%s%s", status, stdout, stderr)
+	}
+}
+
+func TestRunUntilStopped(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "w.yaml")
+	if err := os.WriteFile(file, []byte("workflows:\n- name: w\n  receiver: {http: {address: \"127.0.0.1:0\"}}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	pr, pw, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pr.Close()
+	var stderr bytes.Buffer
+	ended := make(chan int)
+	go func() {
+		ended <- ladle(ctx, []string{"run", file}, pw, &stderr)
+		pw.Close()
+	}()
+	line := make([]byte, 200)
+	n, err := pr.Read(line)
+	if err != nil || !strings.HasPrefix(string(line[:n]), "w: http://127.0.0.1:") {
+		t.Fatalf("%q, %v", line[:n], err)
+	}
+	cancel()
+	if status := <-ended; status != 0 {
+		t.Errorf("status %d\n%s", status, stderr.String())
+	}
+}
