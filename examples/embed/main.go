@@ -31,8 +31,16 @@ func run(ctx context.Context, address, inbox string) error {
 	if err != nil {
 		return err
 	}
+	eng, err := newEngine(address, inbox, log)
+	if err != nil {
+		return err
+	}
+	return eng.Run(ctx) // until ctx ends; what was taken is finished
+}
+
+func newEngine(address, inbox string, log *zap.Logger) (*engine.Engine, error) {
 	// cut: workflow
-	eng, err := engine.New([]engine.Workflow{{
+	return engine.New([]engine.Workflow{{
 		Name:     "Receive HL7",
 		Receiver: &receivers.HTTP{Address: address, Path: "/hl7"},
 		Activities: []engine.Step{
@@ -40,14 +48,12 @@ func run(ctx context.Context, address, inbox string) error {
 			{Activity: &activities.WriteToDisk{Directory: inbox, File: "${MSH-9.1}/${MSH-10}.hl7"}},
 		},
 	}, {
-		Name:       "Heartbeat",
-		Receiver:   &heartbeat{every: time.Minute},
-		Activities: []engine.Step{{Activity: &activities.WriteToDisk{Directory: inbox, File: "alive", Exists: activities.ExistsOverwrite}}},
+		Name:     "Heartbeat",
+		Receiver: &heartbeat{every: time.Minute},
+		Activities: []engine.Step{
+			{Activity: &activities.WriteToDisk{Directory: inbox, File: "alive", Exists: activities.ExistsOverwrite}},
+		},
 	}}, engine.WithLogger(log))
-	if err != nil {
-		return err
-	}
-	return eng.Run(ctx) // until ctx ends; what was taken is finished
 	// end
 }
 
