@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/ladlehq/ladle/engine"
+	"github.com/ladlehq/ladle/engine/enginetest"
 	"github.com/ladlehq/ladle/hl7"
 	"github.com/ladlehq/ladle/receivers"
 	"github.com/ladlehq/ladle/tlsconfig"
@@ -620,5 +621,35 @@ func TestHTTPAbruptStop(t *testing.T) {
 	b, _ := io.ReadAll(c)
 	if bytes.Contains(b, []byte("MSA|AA")) || bytes.Contains(b, []byte("200 OK")) {
 		t.Errorf("answered %q", b)
+	}
+}
+
+// The contract that every receiver keeps.
+func TestHTTPContract(t *testing.T) {
+	t.Parallel()
+	for name, server := range map[string]func(*testing.T) *tlsconfig.Server{
+		"HTTP":  func(*testing.T) *tlsconfig.Server { return nil },
+		"HTTPS": selfSigned,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			enginetest.TestReceiver(t, enginetest.ReceiverCase{
+				New: func(t *testing.T) engine.Receiver {
+					return &receivers.HTTP{Address: "127.0.0.1:0", TLS: server(t)}
+				},
+				Send: func(t *testing.T, r engine.Receiver, body []byte) error {
+					resp, err := client(t).Post(r.(*receivers.HTTP).URL(), "application/hl7-v2", bytes.NewReader(body))
+					if err != nil {
+						return err
+					}
+					defer resp.Body.Close()
+					if resp.StatusCode != http.StatusOK {
+						return errors.New(resp.Status)
+					}
+					return nil
+				},
+				Body: []byte(adt),
+			})
+		})
 	}
 }
