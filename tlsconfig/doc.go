@@ -1,0 +1,46 @@
+// Package tlsconfig makes settings for crypto/tls of certificates and trust as people
+// have them: a .pfx file and its password, a .pem bundle, a thumbprint. It is usable by
+// any program that speaks TLS, and knows nothing of the rest of Ladle.
+//
+// # You were handed a .pfx file
+//
+// A PFX file (also .p12, PKCS #12) holds a certificate, its private key, and often the
+// certificates of the authorities that lead to it. A server shows it like this:
+//
+//	server := tlsconfig.Server{Certificates: []tlsconfig.Certificate{
+//		{File: "server.pfx", Password: password},
+//	}}
+//	source, err := server.Open(ctx)
+//	if err != nil {
+//		return err // says which setting is wrong, and what to do
+//	}
+//	defer source.Close()
+//	listener, err := tls.Listen("tcp", ":8443", source.Config())
+//
+// PEM files are read the same way: a bundle as File alone, a pair as File and KeyFile.
+// When you have no certificate yet, [SelfSigned] makes one.
+//
+// # You were handed a thumbprint
+//
+// A thumbprint names one certificate. When a partner has signed its own, nobody else
+// vouches for it: ask the partner for the thumbprint, by telephone say, and pin it.
+//
+//	client := tlsconfig.Client{Trust: tlsconfig.Trust{
+//		Thumbprints: []tlsconfig.Thumbprint{"a9 09 50 2d ..."},
+//	}}
+//
+// [ParseThumbprint] takes it as the Windows certificate manager or OpenSSL shows it.
+//
+// # Whom to trust
+//
+// [Trust] has three knobs: certification authorities, pinned certificates, and the host
+// name. A client that sets none of them trusts the authorities of its system. A server
+// asks for client certificates when its ClientAuth says so.
+//
+// # What is right by default
+//
+// TLS 1.2 is the least that is spoken, and TLS 1.3 is preferred. Trust is checked on
+// every connection, resumed sessions among them. The cipher suites are Go's own choice,
+// which has no DHE and no CBC with SHA-1. Passwords are of the type [Secret] and print
+// as [redacted].
+package tlsconfig
