@@ -225,7 +225,7 @@ func TestWriteToDiskHostileNames(t *testing.T) {
 		{"a∕b⁄c⧸d", "a_b_c_d.hl7"},     // division, fraction and big solidus
 		{"a＼b", "a_b.hl7"},             // full-width reverse solidus
 		{"．．", "_...hl7"},              // full-width full stops
-		{"a‮gpj.b", "a_gpj.b.hl7"},     // right-to-left override
+		{"a\u202egpj.b", "a_gpj.b.hl7"},     // right-to-left override
 		{"Müller", "Müller.hl7"},       // NFC
 		{"Mu\u0308ller", "Müller.hl7"}, // NFD
 		{"患者", "患者.hl7"},
