@@ -221,13 +221,13 @@ func TestWriteToDiskHostileNames(t *testing.T) {
 		{"COMET", "COMET.hl7"},
 		{"", "_.hl7"},
 		{".hidden", "_.hidden.hl7"},
-		{"a／b", "a_b.hl7"},             // full-width solidus
-		{"a∕b⁄c⧸d", "a_b_c_d.hl7"},     // division, fraction and big solidus
-		{"a＼b", "a_b.hl7"},             // full-width reverse solidus
-		{"．．", "_...hl7"},              // full-width full stops
-		{"a\u202egpj.b", "a_gpj.b.hl7"},     // right-to-left override
-		{"Müller", "Müller.hl7"},       // NFC
-		{"Mu\u0308ller", "Müller.hl7"}, // NFD
+		{"a／b", "a_b.hl7"},              // full-width solidus
+		{"a∕b⁄c⧸d", "a_b_c_d.hl7"},      // division, fraction and big solidus
+		{"a＼b", "a_b.hl7"},              // full-width reverse solidus
+		{"．．", "_...hl7"},               // full-width full stops
+		{"a\u202egpj.b", "a_gpj.b.hl7"}, // right-to-left override
+		{"Müller", "Müller.hl7"},        // NFC
+		{"Mu\u0308ller", "Müller.hl7"},  // NFD
 		{"患者", "患者.hl7"},
 		{"a:b*c?d\"e<f>g|h", ""}, // has field separators: the rest of the id
 		{long, long[:179] + "+*.hl7"},
