@@ -276,7 +276,10 @@ func ParseAck(raw []byte) (AckInfo, error) {
 		v, _ := s.Field(n)
 		return v.Text()
 	}
-	a := AckInfo{Code: AckCode(strings.TrimSpace(text(1))), ControlID: text(2), Text: text(3)}
+	// The id is compared and not read: its bytes are taken as they are, as
+	// Header.ControlID takes them.
+	id, _ := s.field(2)
+	a := AckInfo{Code: AckCode(strings.TrimSpace(text(1))), ControlID: m.header.text(id), Text: text(3)}
 	switch a.Code {
 	case ApplicationAccept, ApplicationError, ApplicationReject, CommitAccept, CommitError, CommitReject:
 		return a, nil

@@ -10,7 +10,7 @@ import (
 // added. Only the bytes of the place itself change. A segment that is missing is added
 // at the end, when p names the first or the next of its name.
 func (m *Message) Set(p Path, text string) error {
-	encoded, err := m.charset.encode(text)
+	encoded, err := m.charset().encode(text)
 	if err != nil {
 		return err
 	}

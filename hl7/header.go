@@ -156,7 +156,8 @@ func indexDelimiter(b []byte, d byte) int {
 	return bytes.IndexByte(b, d)
 }
 
-// ControlID returns MSH-10, the sender's own number for the message.
+// ControlID returns MSH-10, the sender's own number for the message, in the bytes that
+// it is written in.
 func (h *Header) ControlID() string { return h.text(h.Field(10)) }
 
 // MessageCode returns MSH-9.1, such as "ADT".

@@ -14,7 +14,8 @@ type Message struct {
 	raw     []byte
 	start   int // of MSH in raw
 	header  Header
-	charset charset
+	values  charset // of values; known once somebody has asked
+	asked   bool
 	spans   []span // segments of raw, without their ends; made when they are asked for
 	indexed bool
 	edited  []segmentText // in place of raw and spans, since the first edit
@@ -47,8 +48,15 @@ func (m *Message) Parse(raw []byte) error {
 		return err
 	}
 	m.raw, m.start = raw, start
-	m.charset = charsetOf(m.header.CharacterSet())
 	return nil
+}
+
+// charset returns the character set of the message's values.
+func (m *Message) charset() charset {
+	if !m.asked {
+		m.values, m.asked = charsetOf(m.header.CharacterSet()), true
+	}
+	return m.values
 }
 
 // SetCharacterSet says in which character set the message's values are, against what
@@ -57,7 +65,7 @@ func (m *Message) Parse(raw []byte) error {
 func (m *Message) SetCharacterSet(name string) bool {
 	c := charsetOf(name)
 	if c.known {
-		m.charset = c
+		m.values, m.asked = c, true
 	}
 	return c.known
 }
@@ -420,7 +428,7 @@ func (v Value) Text() string {
 		return string(v.raw)
 	}
 	if indexDelimiter(v.raw, v.m.header.delims.Escape) < 0 {
-		return v.m.charset.decode(v.raw)
+		return v.m.charset().decode(v.raw)
 	}
-	return v.m.charset.decode(appendUnescaped(nil, v.raw, v.m.header.delims))
+	return v.m.charset().decode(appendUnescaped(nil, v.raw, v.m.header.delims))
 }

@@ -83,6 +83,9 @@ func parsePath(s string) (p Path, err error) {
 	if p.segment, rest, err = parseSegment(s); err != nil || rest == "" {
 		return p, err
 	}
+	if rest[0] >= '0' && rest[0] <= '9' {
+		return p, fmt.Errorf("a dash is missing behind the segment's name: write %s-%s", p.segment.name, rest)
+	}
 	if rest, err = skipSeparator(rest, "a field's number"); err != nil {
 		return p, err
 	}
