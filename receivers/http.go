@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -291,7 +292,12 @@ func (h *HTTP) Close() error {
 	h.stop()
 	h.close()
 	for _, c := range h.active {
-		c.Close()
+		if t, ok := c.(*tls.Conn); ok {
+			c = t.NetConn() // without the farewell of TLS, which waits for the peer
+		}
+		if c != nil {
+			c.Close()
+		}
 	}
 	h.mu.Unlock()
 	return h.server.release(h)
