@@ -20,29 +20,38 @@ var (
 	ErrUnavailable = errors.New("not available now")
 	// ErrStopped says that the engine has been stopped, or was stopped before the
 	// message was finished. It is answered as Unavailable.
-	ErrStopped = fmt.Errorf("the engine is stopped: %w", ErrUnavailable)
+	ErrStopped error = &outcome{"the engine is stopped", ErrUnavailable}
 )
 
 // What a sender can say of its partner. Each wraps the class that an inline
 // failure is answered with.
 var (
 	// ErrUnreachable: no connection, or one that broke before the message was out.
-	ErrUnreachable = fmt.Errorf("partner unreachable: %w", ErrUnavailable)
+	ErrUnreachable error = &outcome{"partner unreachable", ErrUnavailable}
 	// ErrTimeout: no answer in time. Whether the partner has the message is unknown.
-	ErrTimeout = fmt.Errorf("partner did not answer in time: %w", ErrUnavailable)
+	ErrTimeout error = &outcome{"partner did not answer in time", ErrUnavailable}
 	// ErrNoAcknowledgement: what came back is no acknowledgement.
-	ErrNoAcknowledgement = fmt.Errorf("no acknowledgement: %w", ErrUnavailable)
+	ErrNoAcknowledgement error = &outcome{"no acknowledgement", ErrUnavailable}
 	// ErrWrongID: the acknowledgement is another message's.
-	ErrWrongID = fmt.Errorf("the acknowledgement is for another message: %w", ErrUnavailable)
+	ErrWrongID error = &outcome{"the acknowledgement is for another message", ErrUnavailable}
 	// ErrPartnerStatus: the transport reports a failure, such as HTTP 500, and
 	// nothing in the answer says more.
-	ErrPartnerStatus = fmt.Errorf("partner reports a failure: %w", ErrUnavailable)
+	ErrPartnerStatus error = &outcome{"partner reports a failure", ErrUnavailable}
 	// ErrPartnerError: the partner has answered that the message is at fault (HL7: AE).
 	ErrPartnerError = errors.New("partner found the message in error")
 	// ErrPartnerRejected: the partner has answered that it doesn't take the message
 	// (HL7: AR).
-	ErrPartnerRejected = fmt.Errorf("partner rejected the message: %w", ErrRejected)
+	ErrPartnerRejected error = &outcome{"partner rejected the message", ErrRejected}
 )
+
+// An outcome is an error of a fixed text that is answered as another one is.
+type outcome struct {
+	text  string
+	class error
+}
+
+func (o *outcome) Error() string { return o.text }
+func (o *outcome) Unwrap() error { return o.class }
 
 var (
 	errStarted    = errors.New("the engine has been started already")
