@@ -15,6 +15,8 @@ import (
 	"github.com/ladlehq/ladle/activities"
 	"github.com/ladlehq/ladle/engine"
 	"github.com/ladlehq/ladle/tlsconfig"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 )
 
 // partner serves handler and returns its address.
@@ -270,6 +272,26 @@ func TestHTTPSenderMistakes(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("got %v, want %s", err, want)
 		}
+	}
+}
+
+// Trust that believes everybody is named in the log at every start.
+func TestHTTPSenderWarns(t *testing.T) {
+	t.Parallel()
+	core, logs := observer.New(zap.WarnLevel)
+	e := env()
+	e.Logger = zap.New(core)
+	s := &activities.HTTPSender{URL: "https://lab.example", TLS: &tlsconfig.Client{Trust: tlsconfig.Trust{Insecure: true}}}
+	plain := &activities.HTTPSender{URL: "http://lab.example", Bearer: "t0ken"}
+	for range 2 {
+		for _, s := range []*activities.HTTPSender{s, plain} {
+			if err := errors.Join(s.Prepare(e), s.Open(t.Context()), s.Close()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if n, m := logs.FilterMessageSnippet("INSECURE").Len(), logs.FilterMessageSnippet("clear text").Len(); n != 2 || m != 2 {
+		t.Errorf("%d and %d warnings", n, m)
 	}
 }
 
