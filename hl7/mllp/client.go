@@ -1,0 +1,464 @@
+package mllp
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+// The limits of time of a [Client] that sets none.
+const (
+	DefaultDialTimeout  = 10 * time.Second
+	DefaultWriteTimeout = 30 * time.Second
+	DefaultReplyTimeout = 30 * time.Second
+)
+
+const (
+	// probeTime is how long a kept connection is listened to before it is used, where the system can't be asked.
+	probeTime = time.Millisecond
+	// sniffTime is how long the rest of an unframed answer is waited for, to name what the partner speaks.
+	sniffTime = 50 * time.Millisecond
+	// probeReads is how many reads of fillers, such as a late trailer, a kept connection may need before it is given up.
+	probeReads = 8
+)
+
+// ErrAwaitNext is what Check of a [Client] returns for a reply that is in order but not the last: the Client goes on
+// waiting for another one, within the same reply timeout.
+var ErrAwaitNext = errors.New("mllp: another reply is to follow")
+
+// A Client sends messages to one partner over one connection, one at a time, and returns the partner's answers.
+//
+// A reply is credited to the message that it answers or to none. On a timeout, a cancelled context or anything else that
+// goes wrong behind the first byte sent, the connection is closed, so that a late reply can't meet the next message. A
+// kept connection is looked at before it is used again: when the partner has closed it, or has sent what nobody asked for,
+// it is replaced before anything is sent. A message is never sent twice by one Send: whether to send again is the
+// caller's to decide, from [SendError].
+//
+// The zero value with an Address is ready for use: plain TCP, connection kept open, the default limits, MSA-2 compared. The
+// fields must not be changed once Send was called. All methods are safe for concurrent use; concurrent Sends wait for
+// one another. A Client that is no longer used must be closed.
+type Client struct {
+	// Address is the partner's "host:port".
+	Address string
+	// TLS, when not nil, is the configuration to speak TLS with. Where it names no server, the host of Address is what
+	// the partner's certificate is checked against.
+	TLS *tls.Config
+	// Dial connects to the partner. Nil means a [net.Dialer] with its defaults, which find a dead peer by TCP keep-alive.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+	// DialTimeout limits the time to connect, TLS handshake included. 0 means [DefaultDialTimeout].
+	DialTimeout time.Duration
+	// WriteTimeout limits the time to hand a message to the connection. 0 means [DefaultWriteTimeout].
+	WriteTimeout time.Duration
+	// ReplyTimeout limits the time from the message written to the reply read. 0 means [DefaultReplyTimeout].
+	ReplyTimeout time.Duration
+	// IdleTimeout is how long a connection may have been idle to be used again; an older one is replaced. 0 means no limit.
+	IdleTimeout time.Duration
+	// CloseAfter closes the connection after each message, so that each has its own.
+	CloseAfter bool
+
+	// MaxReply is the longest reply in bytes that is accepted. 0 means [DefaultMaxMessage].
+	MaxReply int
+	// Framing is the bytes around messages; the zero value is the standard's.
+	Framing Framing
+	// Check is asked about each reply whether it answers what was sent. It returns nil when it does, [ErrAwaitNext] when
+	// another reply has to follow, and any other error to refuse it: Send then returns that error in a [SendError] and
+	// closes the connection. It must not keep its arguments. Nil means [MatchControlID].
+	Check func(sent, reply []byte) error
+
+	once   sync.Once
+	turn   chan struct{} // holds one token: whoever has it may send
+	closed chan struct{}
+
+	link *link // owned by the holder of the turn
+
+	mu   sync.Mutex
+	live net.Conn // what Close has to close while somebody else has the turn
+	shut bool
+}
+
+// A Phase is the part of a Send in which it failed.
+type Phase int
+
+// The phases of a Send.
+const (
+	// Connecting is everything before the first byte of the message: a wrong message, waiting for one's turn, dialling, TLS.
+	Connecting Phase = iota
+	// Writing is handing the message to the connection.
+	Writing
+	// Awaiting is waiting for the reply.
+	Awaiting
+	// Checking is the reply having come and been refused.
+	Checking
+)
+
+// String returns the phase as a word that fits behind "while".
+func (p Phase) String() string {
+	switch p {
+	case Connecting:
+		return "connecting"
+	case Writing:
+		return "writing"
+	case Awaiting:
+		return "awaiting the reply"
+	case Checking:
+		return "checking the reply"
+	}
+	return fmt.Sprintf("phase %d", int(p))
+}
+
+// A SendError says why a message was not answered. It unwraps to its cause: [os.ErrDeadlineExceeded] when a limit of
+// time ran out, the context's error when that ended, [net.ErrClosed] when the Client was closed, a [*FrameError] when the
+// reply was not framed, what Check returned when the reply was refused.
+type SendError struct {
+	Address string
+	Phase   Phase
+	Err     error
+}
+
+// Error returns the address, the phase and the cause. No message content is in it.
+func (e *SendError) Error() string {
+	return fmt.Sprintf("mllp: %s: while %s: %v", e.Address, e.Phase, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *SendError) Unwrap() error { return e.Err }
+
+// MayHaveArrived reports whether the partner may have the message: something of it was written. When it is false the
+// message can be sent again without making a duplicate.
+func (e *SendError) MayHaveArrived() bool { return e.Phase != Connecting }
+
+// Send sends msg and returns the reply, which is the caller's to keep. It blocks until the reply is there, a limit of
+// time runs out, ctx ends or the Client is closed. The error is always a [*SendError]. That there is a reply says nothing
+// of what it says: AA, AE and AR are all returned without an error.
+//
+// Msg is not kept or changed. A message that holds a start or an end byte can't be framed and is refused before it is
+// sent; see [Framing.Check].
+func (c *Client) Send(ctx context.Context, msg []byte) ([]byte, error) {
+	reply, phase, err := c.send(ctx, msg)
+	if err == nil {
+		return reply, nil
+	}
+	if cause := ctx.Err(); cause != nil && !errors.Is(err, cause) {
+		err = fmt.Errorf("%w (%w)", cause, err)
+	}
+	return nil, &SendError{Address: c.Address, Phase: phase, Err: err}
+}
+
+func (c *Client) send(ctx context.Context, msg []byte) ([]byte, Phase, error) {
+	if err := c.Framing.Check(msg); err != nil {
+		return nil, Connecting, err
+	}
+	c.once.Do(c.prepare)
+	select {
+	case <-c.turn:
+	case <-c.closed:
+		return nil, Connecting, net.ErrClosed
+	case <-ctx.Done():
+		return nil, Connecting, ctx.Err()
+	}
+	defer func() { c.turn <- struct{}{} }()
+
+	if err := c.connect(ctx); err != nil {
+		return nil, Connecting, err
+	}
+	release := c.link.closeWhenDone(ctx)
+	reply, phase, err := c.exchange(msg)
+	interrupted := release()
+	switch {
+	case err != nil || interrupted:
+		c.drop((*link).abort)
+	case c.CloseAfter:
+		c.drop((*link).close)
+	default:
+		c.link.idleSince = time.Now()
+	}
+	if err != nil && c.isShut() {
+		err = fmt.Errorf("%w (%w)", net.ErrClosed, err)
+	}
+	return reply, phase, err
+}
+
+// Close closes the connection and fails the Sends that are under way with [net.ErrClosed], as well as all later ones. It
+// waits until they have returned. Closing again does nothing.
+func (c *Client) Close() error {
+	c.once.Do(c.prepare)
+	c.mu.Lock()
+	first := !c.shut
+	c.shut = true
+	if first {
+		close(c.closed)
+	}
+	idle := false
+	select {
+	case <-c.turn:
+		idle = true
+	default:
+		if c.live != nil {
+			_ = c.live.Close() // the Send under way reports what comes of it
+		}
+	}
+	c.mu.Unlock()
+	if !idle {
+		<-c.turn
+	}
+	c.drop((*link).close)
+	c.turn <- struct{}{}
+	return nil
+}
+
+func (c *Client) prepare() {
+	c.turn = make(chan struct{}, 1)
+	c.turn <- struct{}{}
+	c.closed = make(chan struct{})
+}
+
+func (c *Client) isShut() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.shut
+}
+
+// own notes conn as what Close has to close, unless the Client is closed already.
+func (c *Client) own(conn net.Conn) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.shut && conn != nil {
+		return net.ErrClosed
+	}
+	c.live = conn
+	return nil
+}
+
+// drop ends the connection, if there is one, in the given way.
+func (c *Client) drop(end func(*link)) {
+	if c.link == nil {
+		return
+	}
+	end(c.link)
+	c.link = nil
+	_ = c.own(nil) // never fails for nil
+}
+
+// connect sees to it that there is a connection that a message can be sent on.
+func (c *Client) connect(ctx context.Context) error {
+	if c.link != nil {
+		if c.IdleTimeout > 0 && time.Since(c.link.idleSince) > c.IdleTimeout || !c.link.usable() {
+			c.drop((*link).close)
+		}
+	}
+	if c.link != nil {
+		return nil
+	}
+	limit := orDefault(c.DialTimeout, DefaultDialTimeout)
+	limited, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	// Close ends a dial under way too.
+	ended := make(chan struct{})
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		select {
+		case <-c.closed:
+			cancel()
+		case <-ended:
+		}
+	}()
+	defer func() { close(ended); <-watched }()
+
+	l, err := c.dial(limited)
+	if err != nil {
+		if ctx.Err() == nil && errors.Is(limited.Err(), context.DeadlineExceeded) {
+			return fmt.Errorf("no connection within %v: %w (%w)", limit, os.ErrDeadlineExceeded, err)
+		}
+		if c.isShut() {
+			return fmt.Errorf("%w (%w)", net.ErrClosed, err)
+		}
+		return err
+	}
+	if err := c.own(l.raw); err != nil {
+		l.abort()
+		return err
+	}
+	c.link = l
+	return nil
+}
+
+func (c *Client) dial(ctx context.Context) (*link, error) {
+	dial := c.Dial
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	raw, err := dial(ctx, "tcp", c.Address)
+	if err != nil {
+		return nil, err
+	}
+	l := &link{raw: raw, conn: raw}
+	if c.TLS != nil {
+		config := c.TLS
+		if config.ServerName == "" && !config.InsecureSkipVerify {
+			host, _, err := net.SplitHostPort(c.Address)
+			if err != nil {
+				_ = raw.Close()
+				return nil, fmt.Errorf("host to check the certificate against: %w", err)
+			}
+			config = config.Clone()
+			config.ServerName = host
+		}
+		secure := tls.Client(raw, config)
+		if err := secure.HandshakeContext(ctx); err != nil {
+			_ = raw.Close()
+			return nil, tlsError(err)
+		}
+		l.conn = secure
+	}
+	l.reader = c.Framing.NewReader(l.conn, c.MaxReply)
+	l.writer = c.Framing.NewWriter(l.conn)
+	return l, nil
+}
+
+// tlsError names the protocol of a partner that doesn't speak TLS.
+func tlsError(err error) error {
+	var header tls.RecordHeaderError
+	if errors.As(err, &header) {
+		if p := Sniff(header.RecordHeader[:]); p != UnknownProtocol {
+			return fmt.Errorf("TLS handshake: the partner sends %v on this port: %w", p, err)
+		}
+	}
+	return fmt.Errorf("TLS handshake: %w", err)
+}
+
+// exchange writes msg and reads its reply.
+func (c *Client) exchange(msg []byte) ([]byte, Phase, error) {
+	l := c.link
+	limit := orDefault(c.WriteTimeout, DefaultWriteTimeout)
+	if err := l.conn.SetWriteDeadline(time.Now().Add(limit)); err != nil {
+		return nil, Connecting, err
+	}
+	if err := l.writer.WriteMessage(msg); err != nil {
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			err = fmt.Errorf("message not taken within %v: %w", limit, err)
+		}
+		return nil, Writing, err
+	}
+	limit = orDefault(c.ReplyTimeout, DefaultReplyTimeout)
+	if err := l.conn.SetReadDeadline(time.Now().Add(limit)); err != nil {
+		return nil, Awaiting, err
+	}
+	check := c.Check
+	if check == nil {
+		check = MatchControlID
+	}
+	for {
+		reply, err := l.reader.Next()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil, Awaiting, fmt.Errorf("the partner closed the connection without a reply: %w", io.ErrUnexpectedEOF)
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return nil, Awaiting, fmt.Errorf("no reply within %v: %w", limit, err)
+		case ReasonOf(err) == NoStart:
+			return nil, Checking, fmt.Errorf("the partner sends %v: %w", l.sniff(), err)
+		case ReasonOf(err) != 0:
+			return nil, Checking, err
+		case err != nil:
+			return nil, Awaiting, err
+		}
+		err = check(msg, reply)
+		if err == nil {
+			return l.reader.Take(), Checking, nil
+		}
+		if !errors.Is(err, ErrAwaitNext) {
+			return nil, Checking, err
+		}
+	}
+}
+
+// A link is one connection to the partner.
+type link struct {
+	raw    net.Conn // TCP
+	conn   net.Conn // the same, or TLS on it
+	reader *Reader
+	writer *Writer
+
+	idleSince time.Time
+}
+
+// closeWhenDone closes the connection when ctx ends, until release is called. Release returns whether that happened, after
+// it has.
+func (l *link) closeWhenDone(ctx context.Context) (release func() (interrupted bool)) {
+	if ctx.Done() == nil {
+		return func() bool { return false }
+	}
+	done := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(done)
+		_ = l.raw.Close() // what reads or writes at this moment reports it
+	})
+	return func() bool {
+		if stop() {
+			return false
+		}
+		<-done
+		return true
+	}
+}
+
+// usable reports whether the idle connection is open and silent. A trailer that came late is silence; a reply that
+// nobody waits for is not, because the next message would be taken to be answered by it.
+func (l *link) usable() bool {
+	for range probeReads {
+		if l.reader.Buffered() > 0 {
+			return false
+		}
+		// The limit of the last reply may have run out since: it would be taken for an event.
+		if err := l.conn.SetReadDeadline(time.Time{}); err != nil {
+			return false
+		}
+		wait := probeTime
+		if readable, known := isReadable(l.raw); known {
+			if !readable {
+				return true
+			}
+			if l.conn == l.raw {
+				wait = time.Second // it will not wait: there is something
+			}
+		}
+		if err := l.conn.SetReadDeadline(time.Now().Add(wait)); err != nil {
+			return false
+		}
+		if err := l.reader.fill(); err != nil {
+			return errors.Is(err, os.ErrDeadlineExceeded)
+		}
+	}
+	return false
+}
+
+// sniff names what the partner sends instead of a frame.
+func (l *link) sniff() Protocol {
+	if err := l.conn.SetReadDeadline(time.Now().Add(sniffTime)); err != nil {
+		return UnknownProtocol
+	}
+	for l.reader.Buffered() < 8 {
+		if err := l.reader.fill(); err != nil {
+			break
+		}
+	}
+	return Sniff(l.reader.buf[l.reader.start:l.reader.end])
+}
+
+// close says goodbye, which over TLS is an alert; abort doesn't wait for a partner that may not take it.
+func (l *link) close() { _ = l.conn.Close() }
+func (l *link) abort() { _ = l.raw.Close() }
+
+func orDefault(d, fallback time.Duration) time.Duration {
+	if d <= 0 {
+		return fallback
+	}
+	return d
+}
