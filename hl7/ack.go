@@ -2,7 +2,7 @@ package hl7
 
 import (
 	"bytes"
-	"crypto/rand"
+	"math/rand/v2"
 	"strconv"
 	"strings"
 	"time"
@@ -65,12 +65,12 @@ func (h *Header) AppendAck(dst []byte, a Ack) []byte {
 	if a.Time.IsZero() {
 		a.Time = time.Now()
 	}
-	version := h.Version()
+	version := h.component(12, 1)
 	dst = append(dst, "MSH"...)
 	dst = append(dst, fs)
 	if h.msh == nil {
 		dst = d.appendEncodingCharacters(dst)
-		version = "2.3"
+		version = []byte("2.3")
 	} else {
 		dst = append(dst, h.Field(2)...)
 	}
@@ -124,7 +124,7 @@ func (h *Header) AppendAck(dst []byte, a Ack) []byte {
 
 // appendAckType appends MSH-9: ACK, with the event since 2.2 and the structure since
 // 2.3.1.
-func (h *Header) appendAckType(dst []byte, d Delimiters, version string) []byte {
+func (h *Header) appendAckType(dst []byte, d Delimiters, version []byte) []byte {
 	dst = append(dst, "ACK"...)
 	event := h.component(9, 2)
 	if d.Component == 0 || len(event) == 0 || atMost(version, 2, 1, 9) {
@@ -139,7 +139,7 @@ func (h *Header) appendAckType(dst []byte, d Delimiters, version string) []byte 
 
 // appendERR appends an ERR segment: ERR-1 alone before 2.5, ERR-2 to ERR-4 and ERR-8
 // since (chapter 2, 2.14.5).
-func (e AckError) appendERR(dst []byte, d Delimiters, version string) []byte {
+func (e AckError) appendERR(dst []byte, d Delimiters, version []byte) []byte {
 	fs, p := d.Field, e.Location
 	cs := d.Component
 	if cs == 0 {
@@ -204,24 +204,28 @@ func (e AckError) appendERR(dst []byte, d Delimiters, version string) []byte {
 	return append(dst, '\r')
 }
 
-// atMost reports whether version, such as "2.3.1", is no later than a.b.c. What is no
+// atMost reports whether version, such as 2.3.1, is no later than want. What is no
 // version is late.
-func atMost(version string, want ...int) bool {
-	if version == "" {
+func atMost(version []byte, want ...int) bool {
+	if len(version) == 0 {
 		return false
 	}
-	parts := strings.Split(version, ".")
-	for i, w := range want {
-		if i >= len(parts) {
-			return true
+	for _, w := range want {
+		n, digits := 0, 0
+		for ; digits < len(version) && version[digits] >= '0' && version[digits] <= '9' && n < 1000; digits++ {
+			n = 10*n + int(version[digits]-'0')
 		}
-		n, err := strconv.Atoi(parts[i])
-		if err != nil || n > w {
+		switch {
+		case digits == 0 || n > w:
+			return false
+		case n < w:
+			return true
+		case digits == len(version):
+			return true // 2.3 is 2.3.0
+		case version[digits] != '.':
 			return false
 		}
-		if n < w {
-			return true
-		}
+		version = version[digits+1:]
 	}
 	return true
 }
@@ -230,14 +234,15 @@ func atMost(version string, want ...int) bool {
 const idAlphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 // appendRandomID appends a control id of 20 characters, which is what MSH-10 holds in
-// every version.
+// every version. It is unique and no secret, so the fast generator will do.
 func appendRandomID(dst []byte) []byte {
-	var b [20]byte
-	rand.Read(b[:]) // never fails
-	for i := range b {
-		b[i] = idAlphabet[b[i]&31]
+	for range 2 {
+		for n, bits := 0, rand.Uint64(); n < 10; n++ {
+			dst = append(dst, idAlphabet[bits&31])
+			bits >>= 5
+		}
 	}
-	return append(dst, b[:]...)
+	return dst
 }
 
 // An AckInfo is what a partner's acknowledgement says.
