@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/ladlehq/ladle/engine"
+	"go.uber.org/zap"
 )
 
 // ForwardToSender sends each message to a partner and succeeds when the partner has
@@ -17,6 +18,8 @@ import (
 type ForwardToSender struct {
 	// Sender sends the message. It is required.
 	Sender engine.Sender `yaml:",inline"`
+
+	log *zap.Logger
 }
 
 // Prepare prepares the sender.
@@ -24,6 +27,7 @@ func (f *ForwardToSender) Prepare(env engine.Env) error {
 	if f.Sender == nil {
 		return errors.New("a sender is missing")
 	}
+	f.log = env.Logger
 	if p, ok := f.Sender.(engine.Preparer); ok {
 		return p.Prepare(env)
 	}
@@ -51,6 +55,9 @@ func (f *ForwardToSender) Do(ctx context.Context, m *engine.Message) error {
 	reply, err := f.Sender.Send(ctx, m)
 	if err == nil || len(reply.Body) > 0 {
 		m.SetReply(reply)
+	}
+	if err == nil && reply.Unconfirmed {
+		f.log.Debug("sent, unconfirmed", zap.Inline(m))
 	}
 	return err
 }

@@ -318,6 +318,14 @@ func TestForwardToSenderKeepsTheReply(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	core, logs := observer.New(zap.DebugLevel)
+	e := env()
+	e.Logger = zap.New(core)
+	address := partner(t, func(http.ResponseWriter, *http.Request) {})
+	f := &activities.ForwardToSender{Sender: &activities.HTTPSender{URL: address, Acknowledgement: activities.AcknowledgementNone}}
+	if err := errors.Join(f.Prepare(e), f.Open(t.Context()), f.Do(t.Context(), message("17")), f.Close()); err != nil || logs.FilterMessage("sent, unconfirmed").Len() != 1 {
+		t.Errorf("unconfirmed: %v, %v", err, logs.All())
+	}
 	if err := new(activities.ForwardToSender).Prepare(env()); err == nil {
 		t.Error("no sender is no mistake")
 	}

@@ -34,6 +34,7 @@
 // # Limits
 //
 // A message is at most 4 GiB. ASCII, UTF-8, the parts of ISO 8859 and the Windows code
-// pages with one byte a character are read and written; values in other character sets
-// are given as their bytes stand, and can't be set. Errors hold no content of a message.
+// pages with one byte a character are read and written. Of values in other character
+// sets only the ASCII letters can be read, a byte that is a part of a letter may be taken
+// for a delimiter, and nothing can be set. Errors hold no content of a message.
 package hl7

@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"flag"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +14,7 @@ import (
 	"github.com/ladlehq/ladle/activities"
 	"github.com/ladlehq/ladle/engine"
 	"github.com/ladlehq/ladle/receivers"
+	"github.com/ladlehq/ladle/tlsconfig"
 	"go.uber.org/goleak"
 )
 
@@ -60,20 +63,79 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
-// The workflow files among the examples have no mistakes.
-func TestExampleFilesAreRight(t *testing.T) {
+// The workflow files among the examples have no mistakes, and do together what their
+// READMEs say: one forwards over TLS what the other writes to disk, and answers with its
+// answer.
+func TestExampleWorkflows(t *testing.T) {
 	t.Parallel()
-	files, err := filepath.Glob("../*/workflow.yaml")
-	if err != nil || len(files) == 0 {
-		t.Fatal(files, err)
+	dir := t.TempDir()
+	place := func(name string, content []byte) string {
+		name = filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o700), tlsconfig.WriteFile(name, content)); err != nil {
+			t.Fatal(err)
+		}
+		return name
 	}
-	for _, file := range files {
-		if strings.Contains(file, "over-tls") {
-			continue // they need a certificate, which running the example makes: its own test checks them
+	pair, err := tlsconfig.SelfSigned{FriendlyName: "example", Names: []string{"localhost"}}.Create()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pfx, err := pair.PFX("secret")
+	if err != nil {
+		t.Fatal(err)
+	}
+	place("receive-over-tls/server.pfx", pfx)
+	place("receive-over-tls/server.password", []byte("secret\n"))
+	place("receive-over-tls/server.crt", pair.PEM())
+	example := func(name string, ports ...string) *engine.Engine { // old, new, old, new
+		text, err := os.ReadFile(filepath.Join("..", name, "workflow.yaml"))
+		if err != nil {
+			t.Fatal(err)
 		}
-		if _, stderr, status := callLadle(t.Context(), "check", file); status != 0 {
-			t.Errorf("%s: %s", file, stderr)
+		for i := 0; i < len(ports); i += 2 {
+			if strings.Count(string(text), ports[i]) != 1 {
+				t.Fatalf("%s: %s is not where this test changes it", name, ports[i])
+			}
 		}
+		file := place(name+"/workflow.yaml", text)
+		if stdout, stderr, status := callLadle(t.Context(), "check", file); status != 0 || !strings.Contains(stdout, "1 workflow, no mistakes") {
+			t.Fatalf("%s%s", stdout, stderr)
+		}
+		moved := place(name+"/moved.yaml", []byte(strings.NewReplacer(ports...).Replace(string(text))))
+		r, err := registry()
+		if err != nil {
+			t.Fatal(err)
+		}
+		config, err := engine.Load(r, moved)
+		if err != nil {
+			t.Fatal(err)
+		}
+		eng, err := config.Engine()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := eng.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := eng.Shutdown(context.Background()); err != nil {
+				t.Error(err)
+			}
+		})
+		return eng
+	}
+	receiving := example("receive-over-tls", ":8443", ":0")
+	_, port, err := net.SplitHostPort(receiving.Addr("Receive HL7 over SSL").String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sending := example("send-over-tls", "localhost:8443", "localhost:"+port, "127.0.0.1:8080", "127.0.0.1:0")
+	stdout, stderr, status := callLadle(t.Context(), "send", sending.URL("Send HL7 over SSL"))
+	if status != 0 || !strings.Contains(stdout, "\nMSA|AA|CNTRL-3456") {
+		t.Errorf("status %d\n%s%s", status, stdout, stderr)
+	}
+	if got, err := os.ReadFile(filepath.Join(dir, "receive-over-tls", "inbox", "CNTRL-3456.hl7")); err != nil || !bytes.Equal(got, oru) {
+		t.Errorf("%q, %v", got, err)
 	}
 }
 
