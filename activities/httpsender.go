@@ -2,6 +2,7 @@ package activities
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -222,10 +223,10 @@ func (s *HTTPSender) Open(ctx context.Context) error {
 		ForceAttemptHTTP2:      true,
 		DisableKeepAlives:      s.CloseAfterEach,
 		DisableCompression:     true,
-		MaxConnsPerHost:        orDefault(s.MaxConnections, DefaultMaxConnections),
-		MaxIdleConnsPerHost:    orDefault(s.MaxConnections, DefaultMaxConnections),
+		MaxConnsPerHost:        cmp.Or(s.MaxConnections, DefaultMaxConnections),
+		MaxIdleConnsPerHost:    cmp.Or(s.MaxConnections, DefaultMaxConnections),
 		IdleConnTimeout:        90 * time.Second,
-		TLSHandshakeTimeout:    orDefault(s.Timeout, DefaultSendTimeout),
+		TLSHandshakeTimeout:    cmp.Or(s.Timeout, DefaultSendTimeout),
 		MaxResponseHeaderBytes: 256 << 10,
 	}
 	if s.url.Scheme == "https" {
@@ -256,14 +257,6 @@ func (s *HTTPSender) checkRedirect(r *http.Request, via []*http.Request) error {
 	return nil
 }
 
-func orDefault[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
-	}
-	return v
-}
-
 // Close closes the connections that are kept open.
 func (s *HTTPSender) Close() error {
 	if s.client != nil {
@@ -278,7 +271,7 @@ func (s *HTTPSender) Close() error {
 // Send sends m and returns the partner's reply. It fails unless the partner has
 // accepted m, with the reply beside the error where there was one.
 func (s *HTTPSender) Send(ctx context.Context, m *engine.Message) (engine.Reply, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, orDefault(s.Timeout, DefaultSendTimeout), engine.ErrTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, cmp.Or(s.Timeout, DefaultSendTimeout), engine.ErrTimeout)
 	defer cancel()
 	var wrote atomic.Bool
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
@@ -293,7 +286,7 @@ func (s *HTTPSender) Send(ctx context.Context, m *engine.Message) (engine.Reply,
 		return engine.Reply{}, explainFailure(ctx, err, wrote.Load())
 	}
 	defer resp.Body.Close()
-	limit := int64(orDefault(s.ReplyLimit, DefaultReplyLimit))
+	limit := int64(cmp.Or(s.ReplyLimit, DefaultReplyLimit))
 	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	if err != nil {
 		return engine.Reply{}, explainFailure(ctx, err, true)
@@ -328,7 +321,7 @@ func (s *HTTPSender) request(ctx context.Context, m *engine.Message) (*http.Requ
 }
 
 func (s *HTTPSender) contentType(m *engine.Message) string {
-	t := orDefault(s.ContentType, s.format.ContentType())
+	t := cmp.Or(s.ContentType, s.format.ContentType())
 	_, came, err := mime.ParseMediaType(m.ContentType)
 	if err != nil || came["charset"] == "" {
 		return t

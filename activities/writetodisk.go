@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -101,7 +102,7 @@ func (w *WriteToDisk) Prepare(env engine.Env) error {
 	if strings.ContainsRune(w.Directory, 0) {
 		errs = append(errs, engine.InField("directory", errors.New("a NUL can't be in the name of a folder")))
 	}
-	setDefault(&w.File, defaultFile)
+	w.File = cmp.Or(w.File, defaultFile)
 	if err := checkFileTemplate(w.File); err != nil {
 		errs = append(errs, engine.InField("file", err))
 	} else {
@@ -109,19 +110,13 @@ func (w *WriteToDisk) Prepare(env engine.Env) error {
 		errs = append(errs, engine.InField("file", err))
 	}
 	if w.Exists == ExistsAppend {
-		setDefault(&w.Separator, "\n")
+		w.Separator = cmp.Or(w.Separator, "\n")
 	} else if w.Separator != "" {
 		errs = append(errs, engine.InField("separator", errors.New("stands between messages of one file: it goes with exists: append")))
 	}
 	w.seed = maphash.MakeSeed()
 	w.numbers = make(map[string]int)
 	return errors.Join(errs...)
-}
-
-func setDefault(s *string, to string) {
-	if *s == "" {
-		*s = to
-	}
 }
 
 // Open makes the directory and tries whether it can be written into.

@@ -1,6 +1,7 @@
 package receivers
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -117,18 +118,15 @@ type HTTPStatus struct {
 	TooLarge    int `yaml:"too-large"`   // default 413
 }
 
-func (s HTTPStatus) fields() []struct {
-	name  string
-	code  int
-	usual int
-	class engine.Class
-} {
-	return []struct {
-		name  string
-		code  int
-		usual int
-		class engine.Class
-	}{
+// A statusCode is the status of one class: the one that is set, or else the usual one.
+type statusCode struct {
+	name       string
+	set, usual int
+	class      engine.Class
+}
+
+func (s HTTPStatus) all() [6]statusCode {
+	return [...]statusCode{
 		{"accepted", s.Accepted, http.StatusOK, engine.Accepted},
 		{"filtered", s.Filtered, http.StatusOK, engine.Filtered},
 		{"rejected", s.Rejected, http.StatusBadRequest, engine.Rejected},
@@ -139,12 +137,9 @@ func (s HTTPStatus) fields() []struct {
 }
 
 func (s HTTPStatus) of(c engine.Class) int {
-	for _, f := range s.fields() {
+	for _, f := range s.all() {
 		if f.class == c {
-			if f.code != 0 {
-				return f.code
-			}
-			return f.usual
+			return cmp.Or(f.set, f.usual)
 		}
 	}
 	return http.StatusInternalServerError
@@ -160,11 +155,9 @@ func (h *HTTP) Prepare(env engine.Env) error {
 	if h.types == nil {
 		h.types = DefaultContentTypes()
 	}
-	setDefault(&h.Path, "/")
-	h.bodyLimit = int64(h.BodyLimit)
-	setDefault(&h.bodyLimit, int64(DefaultBodyLimit))
-	h.bodiesLimit = int64(h.BodiesLimit)
-	setDefault(&h.bodiesLimit, max(int64(DefaultBodiesLimit), h.bodyLimit))
+	h.Path = cmp.Or(h.Path, "/")
+	h.bodyLimit = int64(cmp.Or(h.BodyLimit, DefaultBodyLimit))
+	h.bodiesLimit = cmp.Or(int64(h.BodiesLimit), max(int64(DefaultBodiesLimit), h.bodyLimit))
 	h.idle.L = &h.mu
 	return errors.Join(h.validate(), h.prepareServer(env))
 }
@@ -202,9 +195,9 @@ func (h *HTTP) validate() error {
 			bad("basic.password", "missing")
 		}
 	}
-	for _, f := range h.Status.fields() {
-		if f.code != 0 && (f.code < 200 || f.code > 599) {
-			bad("status."+f.name, "%d is no status of an answer: they go from 200 to 599", f.code)
+	for _, f := range h.Status.all() {
+		if f.set != 0 && (f.set < 200 || f.set > 599) {
+			bad("status."+f.name, "%d is no status of an answer: they go from 200 to 599", f.set)
 		}
 	}
 	return errors.Join(errs...)

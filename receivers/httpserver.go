@@ -1,6 +1,7 @@
 package receivers
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -21,13 +22,12 @@ import (
 
 // Limits of an HTTP server when nothing else is set.
 const (
-	DefaultReadHeaderTimeout     = 10 * time.Second
-	DefaultReadTimeout           = 2 * time.Minute
-	DefaultWriteTimeout          = 30 * time.Second
-	DefaultIdleTimeout           = 2 * time.Minute
-	DefaultHeaderLimit           = 64 * engine.KiB
-	DefaultMaxConnections        = 4096
-	DefaultMaxConnectionsPerPeer = 2048
+	DefaultReadHeaderTimeout = 10 * time.Second
+	DefaultReadTimeout       = 2 * time.Minute
+	DefaultWriteTimeout      = 30 * time.Second
+	DefaultIdleTimeout       = 2 * time.Minute
+	DefaultHeaderLimit       = 64 * engine.KiB
+	DefaultMaxConnections    = 4096 // and half as many for each peer
 )
 
 // HTTPLimits bound what peers can take of an HTTP server. Each zero value stands for
@@ -74,20 +74,14 @@ func (l HTTPLimits) validate() error {
 }
 
 func (l HTTPLimits) withDefaults() HTTPLimits {
-	setDefault(&l.ReadHeaderTimeout, DefaultReadHeaderTimeout)
-	setDefault(&l.ReadTimeout, DefaultReadTimeout)
-	setDefault(&l.WriteTimeout, DefaultWriteTimeout)
-	setDefault(&l.IdleTimeout, DefaultIdleTimeout)
-	setDefault(&l.HeaderLimit, DefaultHeaderLimit)
-	setDefault(&l.MaxConnections, DefaultMaxConnections)
-	setDefault(&l.MaxConnectionsPerPeer, max(1, l.MaxConnections/2))
-	return l
-}
-
-func setDefault[T comparable](v *T, to T) {
-	var zero T
-	if *v == zero {
-		*v = to
+	return HTTPLimits{
+		ReadHeaderTimeout:     cmp.Or(l.ReadHeaderTimeout, DefaultReadHeaderTimeout),
+		ReadTimeout:           cmp.Or(l.ReadTimeout, DefaultReadTimeout),
+		WriteTimeout:          cmp.Or(l.WriteTimeout, DefaultWriteTimeout),
+		IdleTimeout:           cmp.Or(l.IdleTimeout, DefaultIdleTimeout),
+		HeaderLimit:           cmp.Or(l.HeaderLimit, DefaultHeaderLimit),
+		MaxConnections:        cmp.Or(l.MaxConnections, DefaultMaxConnections),
+		MaxConnectionsPerPeer: cmp.Or(l.MaxConnectionsPerPeer, max(1, cmp.Or(l.MaxConnections, DefaultMaxConnections)/2)),
 	}
 }
 
