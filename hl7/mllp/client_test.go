@@ -19,7 +19,10 @@ import (
 	"time"
 
 	"github.com/ladlehq/ladle/hl7/mllp"
+	"go.uber.org/goleak"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func message(id string) []byte {
 	return []byte("MSH|^~\\&|A|B|C|D|1||ADT^A01|" + id + "|P|2.5\rPID|1||SECRET\r")
