@@ -32,6 +32,7 @@ type decoder struct {
 	dir      string // relative paths are relative to it
 	depth    int
 	values   int
+	given    bool // up: the file asks for too much
 	errs     []nodeError
 }
 
@@ -64,16 +65,10 @@ func valueOf(p any) reflect.Value { return reflect.ValueOf(p).Elem() }
 // decode fills v, which is addressable, from n. isPath says that a text value names
 // a file.
 func (d *decoder) decode(n *yaml.Node, v reflect.Value, isPath bool) {
-	d.depth++
-	defer func() { d.depth-- }()
-	d.values++
-	if d.depth > maxDepth || d.values > maxValues {
-		if d.values <= maxValues+1 {
-			d.fail(n, "the file is nested too deeply, or its aliases repeat too much")
-		}
-		d.values = max(d.values, maxValues+1)
+	if !d.enter(n) {
 		return
 	}
+	defer d.leave()
 	n = resolve(n)
 	if kind, ok := kindNames[v.Type()]; ok {
 		d.decodeTyped(n, v, kind)
@@ -107,6 +102,23 @@ func (d *decoder) decode(n *yaml.Node, v reflect.Value, isPath bool) {
 		d.decodeScalar(n, v, isPath)
 	}
 }
+
+// enter counts one more value that is being read, and reports false, once with an error,
+// when there are too many, inside of each other or in all.
+func (d *decoder) enter(n *yaml.Node) bool {
+	d.values++
+	if d.depth < maxDepth && d.values <= maxValues {
+		d.depth++
+		return true
+	}
+	if !d.given {
+		d.fail(n, "the file is nested too deeply, or its aliases repeat too much")
+	}
+	d.given, d.values = true, maxValues // nothing more is read
+	return false
+}
+
+func (d *decoder) leave() { d.depth-- }
 
 func (d *decoder) decodeScalar(n *yaml.Node, v reflect.Value, isPath bool) {
 	text, ok := d.scalar(n)
@@ -328,17 +340,16 @@ func (d *decoder) pairs(n *yaml.Node) func(yield func(key, value *yaml.Node) boo
 // merge yields the pairs of the mapping m, or of each mapping in the list m, that
 // have not been seen.
 func (d *decoder) merge(m *yaml.Node, seen map[string]*yaml.Node, yield func(key, value *yaml.Node) bool) {
+	if !d.enter(m) {
+		return
+	}
+	defer d.leave()
 	m = resolve(m)
 	if m.Kind == yaml.SequenceNode {
 		for _, item := range m.Content {
 			d.merge(item, seen, yield)
 		}
 		return
-	}
-	d.depth++
-	defer func() { d.depth-- }()
-	if d.depth > maxDepth {
-		return // decode says so
 	}
 	for key, value := range d.pairs(m) {
 		if seen[key.Value] == nil {

@@ -137,6 +137,7 @@ func locateSyntaxError(raw []byte, err error) (line, column int, _ error) {
 		line++ // yaml counts these from 0
 	}
 	lines := bytes.Split(raw, []byte("\n"))
+	line = min(line, len(lines)) // it counts the end of the file for one more
 	for _, n := range []int{line, line + 1} {
 		if n > len(lines) {
 			break

@@ -208,10 +208,12 @@ func TestLoadBombs(t *testing.T) {
 		text = strings.Replace(text, "*aM,*aM,*aM,*aM,*aM,*aM,*aM,*aM,*aM,*aM", strings.Repeat("*a"+string(rune('0'+i-1))+",", 9)+"*a"+string(rune('0'+i-1)), 1)
 	}
 	text += head + "  - sink: {files: *a8}\n"
-	for _, bomb := range []string{deep.String(), text} {
+	selfish := head + "  - sink: &a {<<: [*a, *a, *a, *a], text: x}\n"
+	inside := head + "  - sink: {list: &l [*l, *l, *l]}\n"
+	for _, bomb := range []string{deep.String(), text, selfish, inside} {
 		_, got := load(t, bomb)
 		if got == "" || len(got) > 1<<20 {
-			t.Errorf("%d bytes of error", len(got))
+			t.Errorf("%.60q: %d bytes of error", bomb, len(got))
 		}
 	}
 }
@@ -242,3 +244,46 @@ func TestSizeText(t *testing.T) {
 		}
 	}
 }
+
+// Whatever a file holds, it loads or is refused, each mistake with a place inside of it.
+func FuzzLoad(f *testing.F) {
+	f.Add(head + "  - sink: &a {text: x, wait: 3s, list: [{a: b}], map: {a: b}}\n  - other: {<<: *a}\n")
+	f.Add("workflows: [{name: w, receiver: {source: {from: ${env:X}}}}]")
+	f.Add("a: &a [*a]")
+	f.Add("? [x]\n: {y: !!binary z}\n<<: 3")
+	var r engine.Registry
+	if err := errors.Join(engine.RegisterReceiver[source](&r, "source"), engine.RegisterActivity[sink](&r, "sink"), engine.RegisterActivity[sink](&r, "other")); err != nil {
+		f.Fatal(err)
+	}
+	file := filepath.Join(f.TempDir(), "w.yaml")
+	f.Fuzz(func(t *testing.T, text string) {
+		if strings.Contains(text, "${file") {
+			return // what lies about on the machine is no part of the test
+		}
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := engine.Load(&r, file)
+		if err == nil {
+			return
+		}
+		joined, ok := err.(interface{ Unwrap() []error })
+		if !ok {
+			joined = oneError{err}
+		}
+		// YAML ends lines with these, too.
+		lines := 2 // a value that is missing at the end stands behind it
+		for _, end := range []string{"\n", "\r", "\u0085", "\u2028", "\u2029"} {
+			lines += strings.Count(text, end)
+		}
+		for _, e := range joined.Unwrap() {
+			if c, ok := errors.AsType[*engine.ConfigError](e); !ok || c.File != file || c.Line < 0 || c.Line > lines {
+				t.Errorf("%v (%d lines)", e, lines)
+			}
+		}
+	})
+}
+
+type oneError struct{ error }
+
+func (o oneError) Unwrap() []error { return []error{o.error} }
