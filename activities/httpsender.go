@@ -234,9 +234,6 @@ func (s *HTTPSender) Open(ctx context.Context) error {
 		if s.TLS != nil {
 			settings = *s.TLS
 		}
-		if settings.ServerName == "" {
-			settings.ServerName = s.url.Hostname()
-		}
 		source, err := settings.Open(ctx)
 		if err != nil {
 			return engine.InField("tls", err)
@@ -244,7 +241,7 @@ func (s *HTTPSender) Open(ctx context.Context) error {
 		for _, w := range source.Warnings() {
 			s.log.Warn(w)
 		}
-		s.source, t.TLSClientConfig = source, source.Config()
+		s.source, t.TLSClientConfig = source, source.ConfigFor(s.url.Hostname())
 	}
 	s.client = &http.Client{Transport: t, CheckRedirect: s.checkRedirect}
 	return nil

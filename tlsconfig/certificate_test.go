@@ -42,6 +42,11 @@ func TestCertificateFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	encryptedPEM := pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: encrypted})
+	public, err := x509.MarshalPKIXPublicKey(leaf.key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	publicPEM := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public})
 	chain := bytes.Join([][]byte{leaf.certPEM(), lower.certPEM(), upper.certPEM(), root.certPEM()}, nil)
 	shuffled := bytes.Join([][]byte{root.certPEM(), upper.certPEM(), leaf.keyPEM(t), leaf.certPEM(), lower.certPEM()}, nil)
 	for name, c := range map[string]tlsconfig.Certificate{
@@ -49,6 +54,7 @@ func TestCertificateFiles(t *testing.T) {
 		"PEM bundle in any order":   {File: file(t, shuffled)},
 		"PEM with a BOM":            {File: file(t, []byte("\xef\xbb\xbf"), shuffled)},
 		"PEM with CRLF":             {File: file(t, bytes.ReplaceAll(shuffled, []byte("\n"), []byte("\r\n")))},
+		"PEM with its public key":   {File: file(t, publicPEM, shuffled)},
 		"PEM with text around":      {File: file(t, []byte("Bag Attributes\n  x: y\n"), shuffled, []byte("\nend"))},
 		"encrypted PKCS #8":         {File: file(t, chain), KeyFile: file(t, encryptedPEM), Password: "pässword"},
 		"encrypted PKCS #8, bundle": {File: file(t, encryptedPEM, shuffled[:len(root.certPEM())], upper.certPEM(), lower.certPEM(), leaf.certPEM()), Password: "pässword"},
@@ -138,6 +144,7 @@ func TestCertificateMistakes(t *testing.T) {
 		"another thumbprint":   {tlsconfig.Certificate{File: file(t, a.certPEM(), a.keyPEM(t)), Thumbprint: tlsconfig.SHA1(b.cert)}, tlsconfig.ErrNoCertificate, "thumbprint", string(tlsconfig.SHA1(a.cert))},
 		"DEK-Info":             {tlsconfig.Certificate{File: file(t, a.certPEM(), legacy)}, tlsconfig.ErrUnsupported, "file", "openssl pkcs8 -topk8"},
 		"binary key file":      {tlsconfig.Certificate{File: file(t, a.certPEM()), KeyFile: file(t, []byte{1, 2})}, tlsconfig.ErrUnsupported, "key", "a key file is PEM"},
+		"damaged block":        {tlsconfig.Certificate{File: file(t, a.certPEM(), a.keyPEM(t), bytes.Replace(b.certPEM(), []byte("M"), []byte("!"), 3))}, nil, "file", "1 of the 3 PEM blocks in the file are damaged"},
 		"damaged PEM":          {tlsconfig.Certificate{File: file(t, []byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"))}, nil, "file", "is damaged"},
 	} {
 		err := c.c.Validate()

@@ -15,8 +15,8 @@ type Client struct {
 	Certificates []Certificate `yaml:"certificate"`
 	// Trust says which servers are believed.
 	Trust Trust `yaml:"trust"`
-	// ServerName is the name that the server's certificate must be for. The default is
-	// the host that is called.
+	// ServerName is the name or the IP address that the server's certificate must be for.
+	// The default is the host that is called: see [Source.ConfigFor].
 	ServerName string `yaml:"server-name"`
 	// MinVersion and MaxVersion bound the version of TLS. The defaults are 1.2 and the
 	// newest.
@@ -47,6 +47,7 @@ func (c Client) compile() (*Source, error) {
 		return nil, err
 	}
 	v.name = c.ServerName
+	src.verifier = v
 	src.warnAbout(c.Trust)
 	config := &tls.Config{
 		ServerName: c.ServerName,

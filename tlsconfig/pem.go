@@ -5,7 +5,6 @@ import (
 	"crypto"
 	"crypto/x509"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -17,17 +16,40 @@ var bom = []byte("\xef\xbb\xbf")
 // isPEM reports whether raw is PEM, by the line that every PEM block begins with.
 func isPEM(raw []byte) bool { return bytes.Contains(raw, []byte("-----BEGIN ")) }
 
-// readPEM reads every certificate and key of a PEM file.
-func readPEM(raw []byte, password Secret) (content, error) {
-	var c content
+// pemBlocks returns every block of a PEM file. A block that is damaged is an error:
+// without it a chain would be shorter than its owner thinks.
+func pemBlocks(raw []byte) ([]*pem.Block, error) {
+	begun := bytes.Count(raw, []byte("-----BEGIN "))
 	raw = bytes.TrimPrefix(raw, bom)
+	var all []*pem.Block
 	for {
 		var block *pem.Block
 		if block, raw = pem.Decode(raw); block == nil {
 			break
 		}
+		all = append(all, block)
+	}
+	if len(all) != begun {
+		return nil, fmt.Errorf("%d of the %d PEM blocks in the file are damaged: copy it again, whole and as text", begun-len(all), begun)
+	}
+	return all, nil
+}
+
+func isCertificate(b *pem.Block) bool {
+	return b.Type == "CERTIFICATE" || b.Type == "TRUSTED CERTIFICATE" || b.Type == "X509 CERTIFICATE"
+}
+
+// readPEM reads every certificate and key of a PEM file.
+func readPEM(raw []byte, password Secret) (content, error) {
+	var c content
+	blocks, err := pemBlocks(raw)
+	if err != nil {
+		return c, err
+	}
+	public := false
+	for _, block := range blocks {
 		switch {
-		case block.Type == "CERTIFICATE", block.Type == "TRUSTED CERTIFICATE", block.Type == "X509 CERTIFICATE":
+		case isCertificate(block):
 			cert, err := x509.ParseCertificate(block.Bytes)
 			if err != nil {
 				return c, fmt.Errorf("certificate %d in the file is damaged: %w", len(c.certificates)+1, err)
@@ -40,11 +62,14 @@ func readPEM(raw []byte, password Secret) (content, error) {
 			}
 			c.keys = append(c.keys, key)
 		case strings.HasSuffix(block.Type, "PUBLIC KEY"):
-			return c, fmt.Errorf("%w: the file has a public key in its place", ErrNoPrivateKey)
+			public = true
 		}
 	}
+	if public && len(c.keys) == 0 {
+		return c, fmt.Errorf("%w: the file has a public key in its place", ErrNoPrivateKey)
+	}
 	if len(c.certificates) == 0 && len(c.keys) == 0 {
-		return c, fmt.Errorf("%w and no key in the file: its PEM blocks are damaged or of another kind", ErrNoCertificate)
+		return c, fmt.Errorf("%w and no key in the file: its PEM blocks are of another kind", ErrNoCertificate)
 	}
 	return c, nil
 }
@@ -96,12 +121,23 @@ func readCertificates(name string) ([]*x509.Certificate, error) {
 		}
 		return []*x509.Certificate{cert}, nil
 	}
-	c, err := readPEM(raw, "")
-	if err != nil && !errors.Is(err, ErrPasswordRequired) {
+	blocks, err := pemBlocks(raw)
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	if len(c.certificates) == 0 {
+	var all []*x509.Certificate
+	for _, b := range blocks {
+		if !isCertificate(b) {
+			continue // a key that lies beside them is nobody's business here
+		}
+		cert, err := x509.ParseCertificate(b.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("%s: certificate %d in the file is damaged: %w", name, len(all)+1, err)
+		}
+		all = append(all, cert)
+	}
+	if len(all) == 0 {
 		return nil, fmt.Errorf("%s: %w in the file", name, ErrNoCertificate)
 	}
-	return c.certificates, nil
+	return all, nil
 }

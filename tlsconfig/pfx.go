@@ -31,7 +31,7 @@ func readDER(raw []byte, password Secret) (content, error) {
 	case err != nil && strings.Contains(err.Error(), "private key missing"):
 		return content{}, fmt.Errorf("%w in the PFX file: export the certificate again, with its private key", ErrNoPrivateKey)
 	case err != nil:
-		return content{}, fmt.Errorf("%w: neither PEM, nor a PFX file that can be read (%v)", ErrUnsupported, err)
+		return content{}, fmt.Errorf("%w: neither PEM, nor a PFX file that can be read (%w)", ErrUnsupported, err)
 	}
 	s, err := signer(key)
 	if err != nil {

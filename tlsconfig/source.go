@@ -16,11 +16,25 @@ type Source struct {
 	config       *tls.Config
 	certificates atomic.Pointer[[]tls.Certificate]
 	warnings     []string
+	verifier     *verifier // of a client
 }
 
 // Config returns settings for crypto/tls that show and believe what was opened. The
-// caller may change the copy that it gets.
+// caller may change the copy that it gets. A client that names no ServerName learns from
+// crypto/tls which name is called, and not which IP address: use ConfigFor for these.
 func (s *Source) Config() *tls.Config { return s.config.Clone() }
+
+// ConfigFor returns a client's settings for calling host, a name or an IP address, which
+// the server's certificate must be for unless the client has a ServerName.
+func (s *Source) ConfigFor(host string) *tls.Config {
+	c := s.Config()
+	if s.verifier == nil || c.ServerName != "" {
+		return c
+	}
+	v := *s.verifier
+	v.name, c.ServerName, c.VerifyConnection = host, host, v.verify
+	return c
+}
 
 // Close releases the keys. Connections that are open live on.
 func (s *Source) Close() error { return nil }

@@ -20,7 +20,7 @@ func pins(certs ...identity) (all []tlsconfig.Thumbprint) {
 	return all
 }
 
-// The three knobs, from a client's side, each on a first connection and on a resumed one.
+// The three knobs, from a client's side.
 func TestTrustOfServers(t *testing.T) {
 	t.Parallel()
 	root := issue(t, "Root", nil, authority)
@@ -50,6 +50,7 @@ func TestTrustOfServers(t *testing.T) {
 		"CA and system":           {issued, tlsconfig.Trust{System: true, CAFiles: []string{rootFile}}, "localhost", nil, ""},
 		"CA, for clients only":    {clientOnly, ca, "localhost", tlsconfig.ErrNotTrusted, "key usage"},
 		"another CA":              {home, ca, "localhost", tlsconfig.ErrNotTrusted, "unknown authority"},
+		"CA beside an old key":    {issued, tlsconfig.Trust{CAFiles: []string{file(t, []byte("-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nAAAA\n-----END RSA PRIVATE KEY-----\n"), root.certPEM())}}, "localhost", nil, ""},
 		"certificate as CA":       {home, tlsconfig.Trust{CAFiles: []string{homeFile}}, "localhost", nil, ""},
 		"pin":                     {home, tlsconfig.Trust{Thumbprints: pins(home)}, "anything", nil, ""},
 		"pin by SHA-1":            {home, tlsconfig.Trust{Thumbprints: []tlsconfig.Thumbprint{tlsconfig.SHA1(home.cert)}}, "", nil, ""},
@@ -70,6 +71,27 @@ func TestTrustOfServers(t *testing.T) {
 		_, _, err := handshake(t, server, client, 1)
 		if c.is == nil && err != nil || c.is != nil && (!errors.Is(err, c.is) || !strings.Contains(err.Error(), c.text)) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// The host that is called is what a certificate must be for when nothing else is set.
+func TestServerNameIsTheHostThatIsCalled(t *testing.T) {
+	t.Parallel()
+	issued := issue(t, "Issued", nil, func(c *x509.Certificate) { c.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)} })
+	server := mustOpen(t, tlsconfig.Server{Certificates: []tlsconfig.Certificate{issued.bundle(t)}})
+	for _, c := range []struct {
+		own, host string
+		ok        bool
+	}{
+		{"", "localhost", true}, {"", "127.0.0.1", true}, {"", "127.0.0.2", false}, {"", "lab.example", false}, {"localhost", "lab.example", true}, {"lab.example", "localhost", false},
+	} {
+		s, err := tlsconfig.Client{Trust: tlsconfig.Trust{CAFiles: []string{file(t, issued.certPEM())}}, ServerName: c.own}.Open(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := handshake(t, server, s.ConfigFor(c.host), 1); (err == nil) != c.ok {
+			t.Errorf("%q, called as %s: %v", c.own, c.host, err)
 		}
 	}
 }

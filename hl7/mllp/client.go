@@ -302,7 +302,7 @@ func (c *Client) dial(ctx context.Context) (*link, error) {
 	l := &link{raw: raw, conn: raw}
 	if c.TLS != nil {
 		config := c.TLS
-		if config.ServerName == "" && !config.InsecureSkipVerify {
+		if config.ServerName == "" {
 			host, _, err := net.SplitHostPort(c.Address)
 			if err != nil {
 				_ = raw.Close()

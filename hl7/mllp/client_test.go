@@ -345,6 +345,19 @@ func TestClientTLS(t *testing.T) {
 			t.Errorf("%q, %v", reply, err)
 		}
 	}
+	// Settings that check the certificate by themselves are told which host was called.
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	called := ""
+	own := newClient(t, &mllp.Client{Address: "localhost:" + port, TLS: &tls.Config{InsecureSkipVerify: true, VerifyConnection: func(cs tls.ConnectionState) error {
+		called = cs.ServerName
+		return nil
+	}}})
+	if _, err := own.Send(t.Context(), message("M3")); err != nil || called != "localhost" {
+		t.Errorf("called %q, %v", called, err)
+	}
 	// A partner that speaks plain MLLP where TLS was expected is named.
 	plain := partner(t, func(_ int, c net.Conn, _ *mllp.Reader) {
 		c.Write(framed(ack("M1")))
