@@ -64,6 +64,11 @@ func readDelimiters(header []byte, at int) (d Delimiters, end int, err error) {
 	return d, end, nil
 }
 
+// has reports whether c is one of the delimiters.
+func (d Delimiters) has(c byte) bool {
+	return c == d.Field || c == d.Component || c == d.Repetition || c == d.Escape || c == d.Subcomponent || c == d.Truncation
+}
+
 // isDelimiter reports whether c can be a delimiter: printable, and nothing that names
 // and numbers are made of.
 func isDelimiter(c byte) bool {

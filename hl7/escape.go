@@ -89,7 +89,7 @@ const hexDigits = "0123456789ABCDEF"
 // written so that it isn't. A delimiter in a message that names no escape character
 // can't be written; ok is then false.
 func appendEscaped(dst []byte, text string, d Delimiters) (_ []byte, ok bool) {
-	if text == `""` {
+	if text == `""` && !d.has('"') {
 		if d.Escape == 0 {
 			return dst, false
 		}
