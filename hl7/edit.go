@@ -55,16 +55,18 @@ func (m *Message) set(p Path, value []byte) error {
 	case p.field <= 2 && (p.segment.name == "MSH" || p.segment.name == "FHS" || p.segment.name == "BHS"):
 		return fmt.Errorf("hl7: %v holds the delimiters of the whole message, which can't be set alone", p)
 	}
-	at := m.locate(p)
+	at, segment := m.locate(p), []byte(p.segment.name)
+	if at >= 0 {
+		segment = m.segment(at)
+	}
+	text, err := m.replaced(segment, p, value)
+	if err != nil {
+		return fmt.Errorf("hl7: %v: %w", p, err)
+	}
 	if at < 0 {
-		var err error
 		if at, err = m.addSegment(p); err != nil {
 			return err
 		}
-	}
-	text, err := m.replaced(m.segment(at), p, value)
-	if err != nil {
-		return fmt.Errorf("hl7: %v: %w", p, err)
 	}
 	m.edit()
 	m.edited[at].text = text
@@ -76,10 +78,8 @@ func (m *Message) set(p Path, value []byte) error {
 
 // rereadHeader follows an edit of the MSH segment.
 func (m *Message) rereadHeader() error {
-	if _, err := m.header.parse(m.edited[0].text); err != nil {
-		return err
-	}
-	return nil
+	_, err := m.header.parse(m.edited[0].text)
+	return err
 }
 
 // edit makes the message ready to be edited.
