@@ -32,6 +32,10 @@ type Ack struct {
 	ControlID string
 	// Time is MSH-7. The zero value is now.
 	Time time.Time
+	// AcceptAcknowledgement and ApplicationAcknowledgement become MSH-15 and MSH-16: what
+	// the sender of this acknowledgement wants for it in turn. Only an application
+	// acknowledgement in enhanced mode needs them.
+	AcceptAcknowledgement, ApplicationAcknowledgement string
 	// Errors become ERR segments.
 	Errors []AckError
 }
@@ -52,8 +56,20 @@ type AckError struct {
 // v2.9, chapter 2, 2.9.2): sender and receiver change places, and delimiters, version,
 // processing id and character set are the message's own. The zero Header stands for a
 // message that couldn't be read; the acknowledgement then has the usual delimiters, and
-// an empty MSA-2.
+// an empty MSA-2. A character of its texts that the character set doesn't have becomes a
+// question mark, and a delimiter that the message has no escape character for a space.
+//
+// The acknowledgement of a message in UTF-16 or UTF-32 is in the same form.
 func (h *Header) AppendAck(dst []byte, a Ack) []byte {
+	began := len(dst)
+	dst = h.appendAck(dst, a)
+	if h.wide.size > 0 {
+		return h.wide.encode(dst[:began], dst[began:])
+	}
+	return dst
+}
+
+func (h *Header) appendAck(dst []byte, a Ack) []byte {
 	d, fs := h.delims, h.delims.Field
 	if h.msh == nil {
 		d = DefaultDelimiters()
@@ -86,7 +102,7 @@ func (h *Header) AppendAck(dst []byte, a Ack) []byte {
 	if a.ControlID == "" {
 		dst = appendRandomID(dst)
 	} else {
-		dst, _ = appendEscaped(dst, a.ControlID, d)
+		dst = h.appendText(dst, a.ControlID, d)
 	}
 	dst = append(dst, fs)
 	if p := h.Field(11); len(p) > 0 {
@@ -100,10 +116,15 @@ func (h *Header) AppendAck(dst []byte, a Ack) []byte {
 	} else {
 		dst = append(dst, version...)
 	}
-	if charset := h.Field(18); len(charset) > 0 {
-		for range 6 {
-			dst = append(dst, fs)
-		}
+	charset := h.Field(18)
+	if len(charset) > 0 || a.AcceptAcknowledgement != "" || a.ApplicationAcknowledgement != "" {
+		dst = append(dst, fs, fs, fs)
+		dst = h.appendText(dst, a.AcceptAcknowledgement, d)
+		dst = append(dst, fs)
+		dst = h.appendText(dst, a.ApplicationAcknowledgement, d)
+	}
+	if len(charset) > 0 {
+		dst = append(dst, fs, fs)
 		dst = append(dst, charset...)
 	}
 	dst = append(dst, "\rMSA"...)
@@ -113,13 +134,32 @@ func (h *Header) AppendAck(dst []byte, a Ack) []byte {
 	dst = append(dst, h.Field(10)...)
 	if a.Text != "" {
 		dst = append(dst, fs)
-		dst, _ = appendEscaped(dst, a.Text, d)
+		dst = h.appendText(dst, a.Text, d)
 	}
 	dst = append(dst, '\r')
 	for _, e := range a.Errors {
-		dst = e.appendERR(dst, d, version)
+		dst = h.appendERR(dst, e, d, version)
 	}
 	return dst
+}
+
+// appendText appends a text escaped and in the message's character set.
+func (h *Header) appendText(dst []byte, text string, d Delimiters) []byte {
+	if text == "" {
+		return dst
+	}
+	began := len(dst)
+	dst, _ = appendEscaped(dst, text, d, false)
+	if isPlain(dst[began:]) || h.wide.size > 0 {
+		return dst
+	}
+	c := h.charset()
+	escaped, _ := appendEscaped(nil, text, d, c.sets != nil)
+	encoded, err := c.encode(strings.ToValidUTF8(string(escaped), "?"), "?")
+	if err != nil {
+		return dst[:began]
+	}
+	return append(dst[:began], encoded...)
 }
 
 // appendAckType appends MSH-9: ACK, with the event since 2.2 and the structure since
@@ -137,71 +177,53 @@ func (h *Header) appendAckType(dst []byte, d Delimiters, version []byte) []byte 
 	return dst
 }
 
-// appendERR appends an ERR segment: ERR-1 alone before 2.5, ERR-2 to ERR-4 and ERR-8
-// since (chapter 2, 2.14.5).
-func (e AckError) appendERR(dst []byte, d Delimiters, version []byte) []byte {
-	fs, p := d.Field, e.Location
-	cs := d.Component
-	if cs == 0 {
-		cs = '^'
-	}
-	dst = append(append(dst, "ERR"...), fs)
-	number := func(n int) {
-		if n > 0 {
-			dst = strconv.AppendInt(dst, int64(n), 10)
-		}
-	}
-	location := func() {
-		if p.segment.name == "" {
-			return
-		}
-		dst = append(append(dst, p.segment.name...), cs)
-		number(max(p.segment.n, 1))
-		if p.field > 0 {
-			dst = append(dst, cs)
-			number(p.field)
-		}
-	}
+// appendERR appends an ERR segment: ERR-1 alone before 2.5, ERR-2 to ERR-4 since (chapter
+// 2, 2.14.5). Where the message names no delimiter for the parts of a field, there is only
+// the first part.
+func (h *Header) appendERR(dst []byte, e AckError, d Delimiters, version []byte) []byte {
+	dst = append(append(dst, "ERR"...), d.Field)
+	p, old := e.Location, atMost(version, 2, 4, 9)
 	code := func(sub byte) {
-		dst, _ = appendEscaped(dst, e.Code, d)
-		dst = append(dst, sub)
-		dst, _ = appendEscaped(dst, e.Text, d)
-		dst = append(append(dst, sub), "HL70357"...)
+		for i, part := range []string{e.Code, e.Text, "HL70357"} {
+			if i > 0 {
+				dst = append(dst, sub)
+			}
+			if dst = h.appendText(dst, part, d); sub == 0 {
+				return
+			}
+		}
 	}
-	if atMost(version, 2, 4, 9) {
-		sub := d.Subcomponent
-		if sub == 0 {
-			sub = '&'
+	var places []int
+	if p.segment.name != "" {
+		places = []int{max(p.segment.n, 1), p.field}
+		if p.field > 0 && (p.repetition > 0 || p.component > 0) {
+			places = append(places, max(p.repetition, 1), p.component, p.subcomponent)
 		}
-		location()
-		for n := bytes.Count(dst[bytes.LastIndexByte(dst, fs)+1:], []byte{cs}); n < 3; n++ {
-			dst = append(dst, cs)
+	}
+	if !old {
+		dst = append(dst, d.Field)
+	}
+	dst = append(dst, p.segment.name...)
+	for i := 0; d.Component != 0 && (old && i < 2 || !old && i < len(places) && places[i] > 0); i++ {
+		dst = append(dst, d.Component)
+		if i < len(places) && places[i] > 0 {
+			dst = strconv.AppendInt(dst, int64(places[i]), 10)
 		}
-		code(sub)
+	}
+	if old {
+		if d.Component != 0 {
+			dst = append(dst, d.Component)
+			code(d.Subcomponent)
+		}
 		return append(dst, '\r')
 	}
-	dst = append(dst, fs)
-	location()
-	if p.field > 0 && (p.repetition > 0 || p.component > 0) {
-		dst = append(dst, cs)
-		number(max(p.repetition, 1))
-		if p.component > 0 {
-			dst = append(dst, cs)
-			number(p.component)
-		}
-		if p.subcomponent > 0 {
-			dst = append(dst, cs)
-			number(p.subcomponent)
-		}
-	}
-	dst = append(dst, fs)
-	code(cs)
+	dst = append(dst, d.Field)
+	code(d.Component)
 	severity := byte('E')
 	if e.Warning {
 		severity = 'W'
 	}
-	dst = append(dst, fs, severity)
-	return append(dst, '\r')
+	return append(dst, d.Field, severity, '\r')
 }
 
 // atMost reports whether version, such as 2.3.1, is no later than want. What is no
@@ -245,6 +267,37 @@ func appendRandomID(dst []byte) []byte {
 	return dst
 }
 
+// Enhanced reports whether the sender asks for enhanced mode: whether MSH-15 or MSH-16
+// says anything (HL7 v2.9, chapter 2, 2.9.3).
+func (h *Header) Enhanced() bool { return len(h.Field(15)) > 0 || len(h.Field(16)) > 0 }
+
+// WantsAccept reports whether the sender wants an accept acknowledgement (CA, CE or CR):
+// never in original mode, else as MSH-15 says. accepted is whether it would be CA.
+func (h *Header) WantsAccept(accepted bool) bool {
+	return h.Enhanced() && wants(h.AcceptAcknowledgement(), accepted)
+}
+
+// WantsApplication reports whether the sender wants an application acknowledgement (AA,
+// AE or AR): always in original mode, else as MSH-16 says. accepted is whether it would
+// be AA.
+func (h *Header) WantsApplication(accepted bool) bool {
+	return !h.Enhanced() || wants(h.ApplicationAcknowledgement(), accepted)
+}
+
+// wants reads a condition of HL7 table 0155. One that is unknown is taken for always: an
+// acknowledgement too many is passed over, and for one too few a sender waits.
+func wants(condition string, accepted bool) bool {
+	switch condition {
+	case "", "NE":
+		return false
+	case "ER":
+		return !accepted
+	case "SU":
+		return accepted
+	}
+	return true
+}
+
 // An AckInfo is what a partner's acknowledgement says.
 type AckInfo struct {
 	// Code is MSA-1.
@@ -253,10 +306,16 @@ type AckInfo struct {
 	ControlID string
 	// Text is MSA-3. It is the partner's, and may hold content of the message.
 	Text string
+	// Errors are the ERR segments, in the form of every version. Their texts are the
+	// partner's, too.
+	Errors []AckError
 }
 
 // Positive reports whether the code says that the message was accepted.
 func (a AckInfo) Positive() bool { return a.Code == ApplicationAccept || a.Code == CommitAccept }
+
+// maxAckErrors bounds the ERR segments that are read.
+const maxAckErrors = 1000
 
 // ParseAck reads an acknowledgement: any message with an MSA segment, whatever its type
 // and version. An MSA segment alone is read, too. A code that is not of HL7 table 0008
@@ -272,22 +331,103 @@ func ParseAck(raw []byte) (AckInfo, error) {
 	} else if err := m.Parse(raw); err != nil {
 		return AckInfo{}, err
 	}
-	at, _ := m.find(place{name: "MSA"}, 0, m.count())
+	at, _ := m.find(place{name: "MSA"}, 0, m.Len())
 	if at < 0 {
 		return AckInfo{}, &ParseError{Offset: start, Reason: "the message has no MSA segment, so it is no acknowledgement"}
 	}
-	s := Segment{&m, m.segment(at)}
+	s := m.Segment(at)
+	field := func(n int) Value {
+		v, _ := s.Field(n)
+		return v
+	}
+	// The id is compared and not read: its bytes are taken as they are, as
+	// Header.ControlID takes them.
+	a := AckInfo{Code: AckCode(strings.TrimSpace(field(1).Text())), ControlID: m.header.text(field(2).Raw()), Text: field(3).Text()}
+	switch a.Code {
+	case ApplicationAccept, ApplicationError, ApplicationReject, CommitAccept, CommitError, CommitReject:
+	default:
+		return AckInfo{}, &ParseError{Offset: start, Segment: "MSA", Reason: "field 1 must have an acknowledgement code: AA, AE, AR, CA, CE or CR"}
+	}
+	for _, s := range m.Segments() {
+		if string(s.name()) == "ERR" {
+			a.Errors = s.appendErrors(a.Errors)
+		}
+	}
+	return a, nil
+}
+
+// appendErrors appends what an ERR segment says: the repetitions of ERR-1 before 2.5, else
+// ERR-2 to ERR-4 and, where ERR-3 has no text, ERR-8 or ERR-7.
+func (s Segment) appendErrors(dst []AckError) []AckError {
+	old, _ := s.Field(1)
+	location, _ := s.Field(2)
+	code, _ := s.Field(3)
+	if location.IsEmpty() && code.IsEmpty() {
+		for _, v := range old.Repetitions() {
+			if v.IsEmpty() || len(dst) >= maxAckErrors {
+				continue
+			}
+			e := AckError{Location: v.location(3)}
+			if c, ok := v.Component(4); ok {
+				e.Code, e.Text = c.subtext(1), c.subtext(2)
+			}
+			dst = append(dst, e)
+		}
+		return dst
+	}
+	if len(dst) >= maxAckErrors {
+		return dst
+	}
 	text := func(n int) string {
 		v, _ := s.Field(n)
 		return v.Text()
 	}
-	// The id is compared and not read: its bytes are taken as they are, as
-	// Header.ControlID takes them.
-	id, _ := s.field(2)
-	a := AckInfo{Code: AckCode(strings.TrimSpace(text(1))), ControlID: m.header.text(id), Text: text(3)}
-	switch a.Code {
-	case ApplicationAccept, ApplicationError, ApplicationReject, CommitAccept, CommitError, CommitReject:
-		return a, nil
+	first, _ := location.Repetition(1)
+	e := AckError{Location: first.location(6), Warning: text(4) == "W" || text(4) == "I"}
+	if c, ok := code.Component(1); ok {
+		e.Code = c.Text()
 	}
-	return AckInfo{}, &ParseError{Offset: start, Segment: "MSA", Reason: "field 1 must have an acknowledgement code: AA, AE, AR, CA, CE or CR"}
+	if c, ok := code.Component(2); ok {
+		e.Text = c.Text()
+	}
+	for _, n := range []int{8, 7} {
+		if e.Text == "" {
+			e.Text = text(n)
+		}
+	}
+	return append(dst, e)
+}
+
+func (v Value) subtext(n int) string {
+	s, _ := v.Subcomponent(n)
+	return s.Text()
+}
+
+// location reads the first components as a place: segment, its number, field, repetition,
+// component, subcomponent. What is no place ends it.
+func (v Value) location(components int) Path {
+	var p Path
+	numbers := []struct {
+		n    *int
+		most int
+	}{{&p.segment.n, maxNumber}, {&p.field, maxField}, {&p.repetition, maxNumber}, {&p.component, maxField}, {&p.subcomponent, maxField}}
+	for i, c := range v.Components() {
+		text := c.Text()
+		switch {
+		case i > components:
+			return p
+		case i == 1:
+			if !isSegmentName(text) {
+				return p
+			}
+			p.segment.name = text
+		default:
+			n, err := strconv.Atoi(text)
+			if err != nil || n < 1 || n > numbers[i-2].most {
+				return p
+			}
+			*numbers[i-2].n = n
+		}
+	}
+	return p
 }

@@ -1,6 +1,7 @@
 package hl7_test
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -63,7 +64,7 @@ func TestParseAck(t *testing.T) {
 		"\r\nMSA|AE|17|x\r": {Code: "AE", ControlID: "17", Text: "x"},
 	} {
 		got, err := hl7.ParseAck([]byte(raw))
-		if err != nil || got != want {
+		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%q: got %+v, %v", raw, got, err)
 		}
 		if got.Positive() != (want.Code == "AA") {
@@ -84,7 +85,7 @@ func FuzzParseAck(f *testing.F) {
 	f.Add([]byte("MSA|AA|17"))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		a, err := hl7.ParseAck(raw)
-		if err == nil && len(a.Code) != 2 || err != nil && a != (hl7.AckInfo{}) {
+		if err == nil && len(a.Code) != 2 || err != nil && !reflect.DeepEqual(a, hl7.AckInfo{}) {
 			t.Errorf("%+v, %v", a, err)
 		}
 	})

@@ -74,3 +74,17 @@ func (d Delimiters) has(c byte) bool {
 func isDelimiter(c byte) bool {
 	return c > ' ' && c < 0x7f && !('0' <= c && c <= '9') && !('A' <= c && c <= 'Z') && !('a' <= c && c <= 'z')
 }
+
+// level returns the delimiter that divides a field into repetitions (1), a repetition
+// into components (2) or a component into subcomponents (3).
+func (d Delimiters) level(n int) byte {
+	switch n {
+	case 1:
+		return d.Repetition
+	case 2:
+		return d.Component
+	case 3:
+		return d.Subcomponent
+	}
+	return 0
+}

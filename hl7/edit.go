@@ -4,26 +4,101 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strconv"
 )
 
 // Set puts text at p: delimiters in it are escaped, and what is missing on the way is
 // added. Only the bytes of the place itself change. A segment that is missing is added
-// at the end, when p names the first or the next of its name.
+// at the end of the message or, for a path such as OBR[2]/OBX[3]-5, of the group, when p
+// names the first or the next of its name.
 func (m *Message) Set(p Path, text string) error {
-	encoded, err := m.charset().encode(text)
+	value, err := m.encoded(p, text)
 	if err != nil {
 		return err
 	}
-	value, ok := appendEscaped(make([]byte, 0, len(encoded)+16), encoded, m.header.delims)
-	if !ok {
-		return fmt.Errorf("hl7: %v: the text has a delimiter, and MSH-2 names no escape character to write it with", p)
-	}
-	return m.set(p, value)
+	return m.set(p, value, replace)
 }
 
 // SetRaw puts encoded at p as it is, with the delimiters inside the place. It fails
 // when encoded has a delimiter that would end the place, or the end of a segment.
 func (m *Message) SetRaw(p Path, encoded []byte) error {
+	if err := m.fits(p, encoded); err != nil {
+		return err
+	}
+	return m.set(p, encoded, replace)
+}
+
+// SetNull puts the HL7 null at p, which asks the receiver to delete what it has.
+func (m *Message) SetNull(p Path) error { return m.set(p, []byte(`""`), replace) }
+
+// Insert puts text at p and moves what stands there, and all behind it, one place on:
+// the repetition PID-3[2], the component PID-5.2, the subcomponent PID-3.4.1 or the field
+// PID-3. To insert a segment, see [Message.InsertSegment].
+func (m *Message) Insert(p Path, text string) error {
+	value, err := m.encoded(p, text)
+	if err != nil {
+		return err
+	}
+	return m.set(p, value, insert)
+}
+
+// Append puts text behind the last part of what p names: a repetition behind those of
+// PID-3, a component behind those of PID-3[1] or a subcomponent behind those of PID-3.4.
+// It returns the path of the new part. Where nothing stands at p yet, that is the first.
+func (m *Message) Append(p Path, text string) (Path, error) {
+	if p.field == 0 || p.Many() || p.subcomponent > 0 {
+		return p, fmt.Errorf("hl7: %v: a part is appended to a field, a repetition or a component", p)
+	}
+	p = m.fixed(p)
+	v, ok := m.Lookup(p)
+	level, n := 1, &p.repetition
+	switch {
+	case p.component > 0:
+		level, n = 3, &p.subcomponent
+	case p.repetition > 0:
+		level, n = 2, &p.component
+	default:
+		// Lookup gives the first repetition; all of them are wanted.
+		if ok {
+			v, _ = Segment{m, m.segment(m.Find(p))}.Field(p.field)
+		}
+	}
+	*n = 1
+	if ok && !v.IsEmpty() {
+		*n = 1 + v.text.parts(v.delimiter(level))
+	}
+	return p, m.Set(p, text)
+}
+
+// fixed returns p with the number that [last] stands for now.
+func (m *Message) fixed(p Path) Path {
+	if p.repetition != last {
+		return p
+	}
+	p.repetition = 1
+	if at := m.Find(p); at >= 0 {
+		if f, ok := (Segment{m, m.segment(at)}).field(p.field); ok {
+			p.repetition = f.parts(m.header.delims.Repetition)
+		}
+	}
+	return p
+}
+
+// encoded returns text as it stands in the message.
+func (m *Message) encoded(p Path, text string) ([]byte, error) {
+	c := m.charset()
+	escaped, ok := appendEscaped(make([]byte, 0, len(text)+16), text, m.header.delims, c.sets != nil)
+	if !ok {
+		return nil, fmt.Errorf("hl7: %v: the text has a delimiter, and MSH-2 names no escape character to write it with", p)
+	}
+	if c.known && isPlain(escaped) {
+		return escaped, nil
+	}
+	return c.encode(string(escaped), m.replacement)
+}
+
+// fits reports whether encoded can stand at p.
+func (m *Message) fits(p Path, encoded []byte) error {
 	d := m.header.delims
 	outer := []byte{'\r', '\n', 0x0b, 0x1c, d.Field}
 	if p.repetition != 0 || p.component > 0 {
@@ -35,51 +110,75 @@ func (m *Message) SetRaw(p Path, encoded []byte) error {
 	if p.subcomponent > 0 {
 		outer = append(outer, d.Subcomponent)
 	}
+	t := m.masked(encoded)
 	for _, c := range outer {
-		if c != 0 && bytes.IndexByte(encoded, c) >= 0 {
+		if indexDelimiter(t.cut, c) >= 0 {
 			return fmt.Errorf("hl7: %v: the encoded value has a %q, which would end the place it is for", p, c)
 		}
 	}
-	return m.set(p, encoded)
+	return nil
 }
 
-// SetNull puts the HL7 null at p, which asks the receiver to delete what it has.
-func (m *Message) SetNull(p Path) error { return m.set(p, []byte(`""`)) }
+// An operation is what is done at a place.
+type operation int
 
-func (m *Message) set(p Path, value []byte) error {
+const (
+	replace operation = iota
+	insert            // moves what stands there on
+	remove            // lets what stands behind move up
+)
+
+// set does op with value at the one place that p names.
+func (m *Message) set(p Path, value []byte, op operation) error {
 	switch {
 	case p.field == 0:
 		return fmt.Errorf("hl7: %v names a segment: a value is put into a field", p)
 	case p.Many():
 		return fmt.Errorf("hl7: %v names many places: a value is put into one", p)
-	case p.field <= 2 && (p.segment.name == "MSH" || p.segment.name == "FHS" || p.segment.name == "BHS"):
-		return fmt.Errorf("hl7: %v holds the delimiters of the whole message, which can't be set alone", p)
+	case p.field <= 2 && isHeader(p.segment.name):
+		return fmt.Errorf("hl7: %v holds the delimiters of the whole message, which can't be set alone: see Reencode", p)
 	}
-	at, segment := m.locate(p), []byte(p.segment.name)
+	p = m.fixed(p)
+	at := m.Find(p)
 	if at >= 0 {
-		segment = m.segment(at)
+		return m.setIn(at, p, value, op)
 	}
-	text, err := m.replaced(segment, p, value)
+	t, err := m.spliced(plain([]byte(p.segment.name)), p, value, op)
 	if err != nil {
-		return fmt.Errorf("hl7: %v: %w", p, err)
+		return err
 	}
-	if at < 0 {
-		if at, err = m.addSegment(p); err != nil {
-			return err
-		}
+	if at, err = m.placeFor(p); err != nil {
+		return err
+	}
+	m.insertSegment(at, t)
+	return nil
+}
+
+// setIn is set in the segment at a place.
+func (m *Message) setIn(at int, p Path, value []byte, op operation) error {
+	t, err := m.spliced(m.segment(at), p, value, op)
+	if err != nil {
+		return err
 	}
 	m.edit()
-	m.edited[at].text = text
+	m.edited[at].text = m.masked(t)
 	if at == 0 {
-		return m.rereadHeader()
+		m.rereadHeader()
 	}
 	return nil
 }
 
-// rereadHeader follows an edit of the MSH segment.
-func (m *Message) rereadHeader() error {
-	_, err := m.header.parse(m.edited[0].text)
-	return err
+// rereadHeader follows an edit of the MSH segment. That has no fault: its delimiters
+// aren't edited.
+func (m *Message) rereadHeader() {
+	if _, err := m.header.parse(m.edited[0].text.raw, m.wide); err != nil {
+		panic(err)
+	}
+	if m.transport == "" && !bytes.Equal(m.declared, m.header.Field(18)) {
+		m.recut()
+	} else if m.transport != "" {
+		m.header.recutBy(m.charset())
+	}
 }
 
 // edit makes the message ready to be edited.
@@ -88,57 +187,116 @@ func (m *Message) edit() {
 		return
 	}
 	m.index()
-	m.edited = make([]segmentText, len(m.spans), len(m.spans)+1)
+	edited := make([]segmentText, len(m.spans), len(m.spans)+1)
 	for i, s := range m.spans {
 		next := len(m.raw)
 		if i+1 < len(m.spans) {
 			next = int(m.spans[i+1].start)
 		}
-		m.edited[i] = segmentText{text: m.raw[s.start:s.end], end: m.raw[s.end:next]}
+		edited[i] = segmentText{text: m.segment(i), end: m.raw[s.end:next]}
 	}
+	m.edited = edited
 }
 
-// addSegment adds the segment that p names at the end of the message and returns its
-// place.
-func (m *Message) addSegment(p Path) (int, error) {
+// placeFor returns the place of the segment that is missing at p.
+func (m *Message) placeFor(p Path) (int, error) {
+	from, to := 0, m.Len()
 	if p.parent.name != "" {
-		return 0, fmt.Errorf("hl7: %v: there is no such segment, and a segment of a group is not added by itself", p)
+		parent, _ := m.find(p.parent, 0, to)
+		if parent < 0 {
+			return 0, fmt.Errorf("hl7: %v: there is no such %s", p, p.parent.name)
+		}
+		from, to = m.group(parent, p.parent.name)
 	}
-	if _, seen := m.find(p.segment, 0, m.count()); seen+1 < p.segment.n {
+	_, seen := m.find(place{name: p.segment.name, n: maxNumber + 1}, from, to)
+	if p.segment.n > 0 && seen+1 < p.segment.n {
 		return 0, fmt.Errorf("hl7: %v: there are only %d segments of that name: the next one to add is %d", p, seen, seen+1)
 	}
-	m.edit()
-	end := []byte("\r")
-	if first := m.edited[0].end; len(first) > 0 {
-		end = bytes.TrimRight(first, "\r\n")
-		end = first[:len(end)+1]
-		if bytes.HasPrefix(first, []byte("\r\n")) {
-			end = first[:2]
-		}
+	if p.parent.name != "" && seen > 0 {
+		// Behind the last of its name, because what follows may not be of the group.
+		at, _ := m.find(place{name: p.segment.name, n: last}, from, to)
+		return at + 1, nil
 	}
-	last := &m.edited[len(m.edited)-1]
-	if len(last.end) == 0 {
-		last.end = end
-	}
-	m.edited = append(m.edited, segmentText{text: []byte(p.segment.name), end: end})
-	return len(m.edited) - 1, nil
+	return to, nil
 }
 
-// replaced returns segment with value at the place that p names inside of it.
-func (m *Message) replaced(segment []byte, p Path, value []byte) ([]byte, error) {
+// InsertSegment puts a segment, as it is encoded in this message, before the one at
+// place at; at [Message.Len] it goes to the end. A message begins with its MSH, so the
+// first place is 1. See [Message.Find] for the place of a path.
+func (m *Message) InsertSegment(at int, encoded []byte) error {
+	name := string(first(encoded, m.header.delims.Field))
+	switch {
+	case at < 1 || at > m.Len():
+		return fmt.Errorf("hl7: a segment can't be put at place %d: there are %d", at, m.Len())
+	case !isSegmentName(name):
+		return errors.New("hl7: a segment begins with its name of three capital letters or digits")
+	case name == "MSH" || name == "FHS" || name == "BHS" || name == "BTS" || name == "FTS":
+		return fmt.Errorf("hl7: a segment %s inside of a message would end it", name)
+	case bytes.ContainsAny(encoded, "\r\n\x0b\x1c"):
+		return errors.New("hl7: the segment has a line end or a frame's end inside")
+	}
+	m.insertSegment(at, bytes.Clone(encoded))
+	return nil
+}
+
+// AppendSegment puts a segment, as it is encoded in this message, to the end. See
+// [Message.InsertSegment].
+func (m *Message) AppendSegment(encoded []byte) error { return m.InsertSegment(m.Len(), encoded) }
+
+func isSegmentName(name string) bool {
+	if len(name) != 3 {
+		return false
+	}
+	for i := range 3 {
+		if c := name[i]; !(c >= 'A' && c <= 'Z' || i > 0 && c >= '0' && c <= '9') {
+			return false
+		}
+	}
+	return true
+}
+
+func (m *Message) insertSegment(at int, encoded []byte) {
+	m.edit()
+	end := []byte("\r")
+	if first := m.edited[0].end; bytes.HasPrefix(first, []byte("\r\n")) {
+		end = first[:2]
+	} else if len(first) > 0 {
+		end = first[:1]
+	}
+	if before := &m.edited[at-1]; len(before.end) == 0 {
+		before.end = end
+	}
+	m.edited = append(m.edited, segmentText{})
+	copy(m.edited[at+1:], m.edited[at:])
+	m.edited[at] = segmentText{text: m.masked(encoded), end: end}
+	m.hints = [4]hint{}
+}
+
+// spliced returns segment t with op done at the place that p names inside of it.
+func (m *Message) spliced(t text, p Path, value []byte, op operation) ([]byte, error) {
 	d := m.header.delims
 	field := p.field + 1
-	if (Segment{m, segment}).isHeader() {
+	if (Segment{m, t}).isHeader() {
 		field--
 	}
-	levels := []level{{d.Field, field}, {d.Repetition, max(p.repetition, 1)}}
+	levels := []level{{d.Field, field}}
+	if op == replace || p.repetition > 0 || p.component > 0 {
+		levels = append(levels, level{d.Repetition, max(p.repetition, 1)})
+	}
 	if p.component > 0 {
 		levels = append(levels, level{d.Component, p.component})
 	}
 	if p.subcomponent > 0 {
+		if p.component == 0 {
+			levels = append(levels, level{d.Component, 1})
+		}
 		levels = append(levels, level{d.Subcomponent, p.subcomponent})
 	}
-	return appendReplaced(make([]byte, 0, len(segment)+len(value)+8), segment, levels, value)
+	out, err := splice(make([]byte, 0, len(t.raw)+len(value)+8), t, levels, value, op)
+	if err != nil {
+		return nil, fmt.Errorf("hl7: %v: %w", p, err)
+	}
+	return out, nil
 }
 
 // A level is a part between delimiters, by its number from 1.
@@ -147,84 +305,171 @@ type level struct {
 	n         int
 }
 
-// appendReplaced appends b with the part that levels name replaced by value.
-func appendReplaced(dst, b []byte, levels []level, value []byte) ([]byte, error) {
-	if len(levels) == 0 {
-		return append(dst, value...), nil
-	}
-	l := levels[0]
-	if l.delimiter == 0 && l.n > 1 {
+// splice appends t with op done at the part that levels name.
+func splice(dst []byte, t text, levels []level, value []byte, op operation) ([]byte, error) {
+	l, last := levels[0], len(levels) == 1
+	if l.delimiter == 0 && (l.n > 1 || last && op == insert && len(t.raw) > 0) {
 		return dst, errors.New("MSH-2 names no delimiter for this level")
 	}
+	there := true // the part
 	for n := 1; n < l.n; n++ {
-		i := indexDelimiter(b, l.delimiter)
-		if i < 0 {
-			dst = append(append(dst, b...), l.delimiter)
-			b = nil
-			continue
-		}
-		dst = append(dst, b[:i+1]...)
-		b = b[i+1:]
+		head, rest, more := t.next(l.delimiter)
+		dst = append(append(dst, head.raw...), l.delimiter)
+		t, there = rest, more
 	}
-	inner := first(b, l.delimiter)
-	dst, err := appendReplaced(dst, inner, levels[1:], value)
-	return append(dst, b[len(inner):]...), err
+	inner, rest, more := t.next(l.delimiter)
+	switch {
+	case !last:
+		var err error
+		if dst, err = splice(dst, inner, levels[1:], value, op); err != nil {
+			return dst, err
+		}
+	case op == insert && there && (len(t.raw) > 0 || l.n > 1):
+		return append(append(append(dst, value...), l.delimiter), t.raw...), nil
+	case op == remove && more:
+		return append(dst, rest.raw...), nil
+	case op == remove && l.n > 1:
+		return dst[:len(dst)-1], nil
+	case op == remove:
+	default:
+		dst = append(dst, value...)
+	}
+	if more {
+		dst = append(append(dst, l.delimiter), rest.raw...)
+	}
+	return dst, nil
 }
 
-// Delete takes away what p names: a segment, or with a number in brackets a repetition.
-// Fields and components are known by their place, so these are emptied. It reports
-// whether there was anything.
+// Delete takes away what p names: a segment, or with a number in brackets a repetition;
+// what stands behind it moves up. Fields and components are known by their place, so
+// these are emptied; see [Message.Remove]. With a [*] all that p names go. It reports
+// whether there was anything. The MSH segment and its first two fields stay.
 func (m *Message) Delete(p Path) bool {
-	at := m.locate(p)
-	if at < 0 || p.Many() {
-		return false
-	}
 	if p.field == 0 {
-		if at == 0 {
-			return false // a message is nothing without its MSH
+		return m.deleteSegments(p)
+	}
+	return m.deleteIn(p, p.repetition != 0 && p.component == 0)
+}
+
+// Remove takes away the field, component or subcomponent at p and lets those behind it
+// move up: it undoes [Message.Insert]. With a [*] it does so in every place that p names.
+// It reports whether there was anything.
+func (m *Message) Remove(p Path) bool {
+	if p.field == 0 {
+		return m.deleteSegments(p)
+	}
+	return m.deleteIn(p, true)
+}
+
+func (m *Message) deleteSegments(p Path) bool {
+	places := make(map[int]bool)
+	for at := range m.findAll(p) {
+		if at > 0 { // a message is nothing without its MSH
+			places[at] = true
 		}
-		m.edit()
-		m.edited = append(m.edited[:at], m.edited[at+1:]...)
-		return true
 	}
-	if v, ok := m.Lookup(p); !ok || v.IsEmpty() && p.repetition == 0 {
-		return false
-	}
-	if p.repetition == 0 || p.component > 0 {
-		return m.set(p, nil) == nil
-	}
-	whole := p
-	whole.repetition = 0
-	field, _ := Segment{m, m.segment(at)}.field(p.field)
-	before, ok := part2(field, p.repetition, m.header.delims.Repetition)
-	if !ok {
-		return false
-	}
-	text := make([]byte, 0, len(m.segment(at)))
-	text, err := appendReplaced(text, m.segment(at), []level{{m.header.delims.Field, p.field + 1 - headerShift(p)}}, before)
-	if err != nil {
+	if len(places) == 0 {
 		return false
 	}
 	m.edit()
-	m.edited[at].text = text
+	kept := m.edited[:0]
+	for i, s := range m.edited {
+		if !places[i] {
+			kept = append(kept, s)
+		}
+	}
+	clear(m.edited[len(kept):])
+	m.edited = kept
+	m.hints = [4]hint{}
 	return true
 }
 
-func headerShift(p Path) int {
-	if p.segment.name == "MSH" || p.segment.name == "FHS" || p.segment.name == "BHS" {
-		return 1
+// deleteIn empties or removes what p names inside of segments.
+func (m *Message) deleteIn(p Path, removes bool) bool {
+	if p.field <= 2 && isHeader(p.segment.name) {
+		return false
 	}
-	return 0
+	type found struct {
+		at int
+		p  Path
+	}
+	var all []found
+	for at, q := range m.findAll(p) {
+		if p.repetition == last {
+			q = m.fixed(q)
+		}
+		if p.repetition == every && p.component == 0 {
+			q.repetition = 0 // the field with all of them
+			if f, ok := (Segment{m, m.segment(at)}).field(p.field); ok && len(f.raw) > 0 {
+				all = append(all, found{at, q})
+			}
+			continue
+		}
+		m.allIn(at, p, q, func(q Path, v Value) bool {
+			if removes || !v.IsEmpty() {
+				all = append(all, found{at, q})
+			}
+			return true
+		})
+	}
+	for _, f := range all {
+		var err error
+		switch {
+		case p.repetition == every && p.component == 0:
+			// Insert and remove mean the whole field where there is no repetition.
+			var t []byte
+			if t, err = m.emptied(m.segment(f.at), f.p); err == nil {
+				m.edit()
+				m.edited[f.at].text = m.masked(t)
+				if f.at == 0 {
+					m.rereadHeader()
+				}
+			}
+		case removes:
+			err = m.setIn(f.at, f.p, nil, remove)
+		default:
+			err = m.setIn(f.at, f.p, nil, replace)
+		}
+		if err != nil {
+			return false
+		}
+	}
+	return len(all) > 0
 }
 
-// part2 returns b without part n and its delimiter.
-func part2(b []byte, n int, d byte) ([]byte, bool) {
-	parts := bytes.Split(b, []byte{d})
-	if d == 0 {
-		parts = [][]byte{b}
+// emptied returns segment t without the repetitions of a field.
+func (m *Message) emptied(t text, p Path) ([]byte, error) {
+	n := p.field + 1
+	if (Segment{m, t}).isHeader() {
+		n--
 	}
-	if n > len(parts) {
-		return nil, false
+	return splice(make([]byte, 0, len(t.raw)), t, []level{{m.header.delims.Field, n}}, nil, replace)
+}
+
+// Renumber puts 1, 2, 3 and so on into the set ids (field 1) of all segments of p's name.
+// With a group, as in OBR[*]/OBX, it begins again in each. A field in p stands for field
+// 1. It returns how many there were.
+func (m *Message) Renumber(p Path) (int, error) {
+	if p.field == 0 {
+		p.field = 1
 	}
-	return bytes.Join(append(append([][]byte(nil), parts[:n-1]...), parts[n:]...), []byte{d}), true
+	p.segment.n = every
+	if p.parent.name != "" && p.parent.n == 0 {
+		p.parent.n = every
+	}
+	type found struct{ at, n int }
+	var all []found
+	for at, q := range m.findAll(p) {
+		all = append(all, found{at, q.segment.n})
+	}
+	if p.field <= 2 && isHeader(p.segment.name) {
+		return 0, fmt.Errorf("hl7: %v is no set id", p)
+	}
+	p.segment.n, p.parent = 0, place{}
+	for _, f := range all {
+		if err := m.setIn(f.at, p, strconv.AppendInt(nil, int64(f.n), 10), replace); err != nil {
+			return 0, err
+		}
+	}
+	return len(all), nil
 }

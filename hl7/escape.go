@@ -1,32 +1,41 @@
 package hl7
 
-import "bytes"
+import (
+	"bytes"
+	"strconv"
+	"strings"
+)
 
-// appendUnescaped appends b with its escape sequences resolved (HL7 v2.9, chapter 2,
+// appendUnescaped appends t with its escape sequences resolved (HL7 v2.9, chapter 2,
 // 2.7). Sequences that are unknown, or have no end, are kept as they stand, and so are
-// those that change the character set or only highlight text.
-func appendUnescaped(dst, b []byte, d Delimiters) []byte {
+// those that format or highlight text.
+func appendUnescaped(dst []byte, t text, d Delimiters) []byte {
 	for {
-		i := indexDelimiter(b, d.Escape)
+		i := indexDelimiter(t.cut, d.Escape)
 		if i < 0 {
-			return append(dst, b...)
+			return append(dst, t.raw...)
 		}
-		dst = append(dst, b[:i]...)
-		b = b[i:]
-		end := bytes.IndexByte(b[1:], d.Escape)
-		if end < 0 {
-			return append(dst, b...)
-		}
-		sequence := b[1 : 1+end]
+		dst = append(dst, t.raw[:i]...)
+		var n int
 		var ok bool
-		if dst, ok = appendSequence(dst, sequence, d); ok {
-			b = b[end+2:]
-			continue
+		if dst, n, ok = appendFirstSequence(dst, t.raw[i:], d); !ok {
+			// The escape character at the end may begin another sequence.
+			n = max(n-1, 1)
+			dst = append(dst, t.raw[i:i+n]...)
 		}
-		// The escape character at the end may begin another sequence.
-		dst = append(dst, b[:end+1]...)
-		b = b[end+1:]
+		t = t.slice(i+n, len(t.raw))
 	}
+}
+
+// appendFirstSequence appends what the escape sequence at the beginning of b stands for
+// and returns its length, or 0 when there is none.
+func appendFirstSequence(dst, b []byte, d Delimiters) (_ []byte, n int, ok bool) {
+	end := bytes.IndexByte(b[1:], d.Escape)
+	if end < 0 {
+		return dst, 0, false
+	}
+	dst, ok = appendSequence(dst, b[1:1+end], d)
+	return dst, end + 2, ok
 }
 
 // appendSequence appends what the sequence between two escape characters stands for.
@@ -55,18 +64,26 @@ func appendSequence(dst, s []byte, d Delimiters) ([]byte, bool) {
 	if string(s) == ".br" {
 		return append(dst, '\n'), true
 	}
-	if len(s) > 2 && s[0] == 'X' && len(s)%2 == 1 {
-		before := len(dst)
-		for i := 1; i < len(s); i += 2 {
-			hi, lo := unhex(s[i]), unhex(s[i+1])
-			if hi < 0 || lo < 0 {
-				return dst[:before], false
-			}
-			dst = append(dst, byte(hi<<4|lo))
-		}
-		return dst, true
+	if len(s) > 2 && s[0] == 'X' {
+		return appendHex(dst, s[1:])
 	}
 	return dst, false
+}
+
+// appendHex appends the bytes that s has in hexadecimal.
+func appendHex(dst, s []byte) ([]byte, bool) {
+	if len(s)%2 != 0 {
+		return dst, false
+	}
+	before := len(dst)
+	for i := 0; i < len(s); i += 2 {
+		hi, lo := unhex(s[i]), unhex(s[i+1])
+		if hi < 0 || lo < 0 {
+			return dst[:before], false
+		}
+		dst = append(dst, byte(hi<<4|lo))
+	}
+	return dst, true
 }
 
 func unhex(c byte) int {
@@ -85,13 +102,15 @@ const hexDigits = "0123456789ABCDEF"
 
 // appendEscaped appends text so that it stands for itself inside a value: delimiters
 // and the escape character become their sequences, and what would end a segment or a
-// frame becomes hexadecimal. The text "" (two quotes) would be the HL7 null; it is
-// written so that it isn't. A delimiter in a message that names no escape character
-// can't be written; ok is then false.
-func appendEscaped(dst []byte, text string, d Delimiters) (_ []byte, ok bool) {
+// frame becomes hexadecimal; so does ESC where it would change the character set. The
+// text "" (two quotes) would be the HL7 null; it is written so that it isn't. A delimiter
+// in a message that names no escape character can't be written; ok is then false, and a
+// space stands in its place.
+func appendEscaped(dst []byte, text string, d Delimiters, switches bool) (_ []byte, ok bool) {
+	ok = true
 	if text == `""` && !d.has('"') {
 		if d.Escape == 0 {
-			return dst, false
+			return append(dst, ' '), false
 		}
 		return append(append(dst, '"', d.Escape), 'X', '2', '2', d.Escape), true
 	}
@@ -113,18 +132,112 @@ func appendEscaped(dst []byte, text string, d Delimiters) (_ []byte, ok bool) {
 		case c == d.Truncation:
 			letter = 'P'
 		}
-		control := c == '\r' || c == '\n' || c == 0x0b || c == 0x1c
+		hex := c == '\r' || c == '\n' || c == 0x0b || c == 0x1c || c == 0x1b && switches
 		switch {
-		case letter == 0 && !control:
+		case letter == 0 && !hex:
 			dst = append(dst, c)
-			continue
 		case d.Escape == 0:
-			return dst, false
+			dst, ok = append(dst, ' '), false
 		case letter != 0:
 			dst = append(dst, d.Escape, letter, d.Escape)
 		default:
 			dst = append(dst, d.Escape, 'X', hexDigits[c>>4], hexDigits[c&15], d.Escape)
 		}
 	}
-	return dst, true
+	return dst, ok
+}
+
+// maxFormat bounds the numbers in formatting commands: more lines or columns than this
+// are on no page.
+const maxFormat = 1000
+
+// Formatted returns the value as formatted text (FT) is meant to be read: the commands
+// \.br\ \.sp\ \.ce\ end a line, \.in\ and \.ti\ indent, \.sk\ skips spaces, and highlighting
+// (\H\ \N\), filling (\.fi\ \.nf\) and what a site has for itself (\Zdd\) leave no trace
+// (HL7 v2.9, chapter 2, 2.7.6). All else is as in [Value.Text].
+func (v Value) Formatted() string {
+	if v.literal || v.m == nil {
+		return string(v.text.raw)
+	}
+	d := v.m.header.delims
+	var out strings.Builder
+	indent, once := 0, 0
+	fresh := true // at the beginning of a line
+	plain := 0    // where the text before the next command begins
+	write := func(to int) {
+		s := Value{v.m, v.text.slice(plain, to), false}.Text()
+		if s == "" {
+			return
+		}
+		if fresh {
+			out.WriteString(strings.Repeat(" ", max(indent+once, 0)))
+			fresh, once = false, 0
+		}
+		out.WriteString(s)
+	}
+	for at := 0; ; {
+		i := indexDelimiter(v.text.cut[at:], d.Escape)
+		if i < 0 {
+			break
+		}
+		at += i
+		end := bytes.IndexByte(v.text.cut[at+1:], d.Escape)
+		if end < 0 {
+			break
+		}
+		s := string(v.text.raw[at+1 : at+1+end])
+		command, n, ok := formatCommand(s)
+		if !ok {
+			if _, resolved := appendSequence(nil, []byte(s), d); resolved {
+				at += end + 2
+			} else {
+				at += end + 1
+			}
+			continue
+		}
+		write(at)
+		at += end + 2
+		plain = at
+		switch command {
+		case "br", "ce":
+			out.WriteByte('\n')
+			fresh = true
+		case "sp":
+			out.WriteString(strings.Repeat("\n", max(n, 1)))
+			fresh = true
+		case "sk":
+			out.WriteString(strings.Repeat(" ", max(n, 0)))
+		case "in":
+			indent = n
+		case "ti":
+			once = n
+		}
+	}
+	write(len(v.text.raw))
+	return out.String()
+}
+
+// formatCommand reads a formatting command between two escape characters.
+func formatCommand(s string) (command string, n int, ok bool) {
+	switch {
+	case s == "H", s == "N":
+		return s, 0, true
+	case len(s) > 1 && s[0] == 'Z' && !strings.ContainsAny(s[1:], " "):
+		return "Z", 0, true
+	case len(s) < 3 || s[0] != '.':
+		return "", 0, false
+	}
+	command = s[1:3]
+	switch command {
+	case "br", "ce", "fi", "nf", "sp", "sk", "in", "ti":
+	default:
+		return "", 0, false
+	}
+	if digits := strings.TrimSpace(s[3:]); digits != "" {
+		var err error
+		if n, err = strconv.Atoi(digits); err != nil {
+			return "", 0, false
+		}
+	}
+	return command, min(max(n, -maxFormat), maxFormat), true
 }

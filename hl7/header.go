@@ -1,6 +1,10 @@
 package hl7
 
-import "bytes"
+import (
+	"bytes"
+	"encoding/binary"
+	"unicode/utf8"
+)
 
 // A Header is the MSH segment of a message: what is needed to know a message and to
 // acknowledge it, read without looking at the rest. It refers to the bytes it was
@@ -9,6 +13,7 @@ import "bytes"
 // Make one with [ParseHeader]. The zero value has no fields.
 type Header struct {
 	msh    []byte // without its segment end
+	wide   wide   // what the message came in; msh is UTF-8 then
 	delims Delimiters
 	fields [headerFields]span // of MSH-3 and on; index 0 is MSH-3
 	n      int
@@ -27,13 +32,21 @@ const maxMessage = 1<<32 - 1
 // mark before it are skipped. An error is a [*ParseError].
 func ParseHeader(raw []byte) (Header, error) {
 	var h Header
-	_, err := h.parse(raw)
+	w := detectWide(raw)
+	if w.size > 0 {
+		var err error
+		if raw, err = w.decode(w.line(raw)); err != nil {
+			return h, err
+		}
+	}
+	_, err := h.parse(raw, w)
 	return h, err
 }
 
-// parse returns the offset of MSH in raw.
-func (h *Header) parse(raw []byte) (start int, err error) {
-	*h = Header{}
+// parse returns the offset of MSH in raw, which is UTF-8 where the message isn't in
+// single bytes.
+func (h *Header) parse(raw []byte, w wide) (start int, err error) {
+	*h = Header{wide: w}
 	if len(raw) > maxMessage {
 		return 0, &ParseError{Reason: "the message is larger than 4 GiB"}
 	}
@@ -45,22 +58,97 @@ func (h *Header) parse(raw []byte) (start int, err error) {
 	if end := segmentEnd(msh); end >= 0 {
 		msh = msh[:end]
 	}
-	d, end, err := readDelimiters(msh, start)
+	d, _, err := readDelimiters(msh, start)
 	if err != nil {
 		return start, err
 	}
 	h.msh, h.delims = msh, d
-	for h.n < headerFields && end < len(msh) {
+	h.index(msh)
+	if w.size == 0 && !isPlain(msh) {
+		h.recut()
+	}
+	return start, nil
+}
+
+// index finds the fields from MSH-3 on in cut, which is MSH or MSH masked.
+func (h *Header) index(cut []byte) {
+	h.n = 0
+	end := 4 + bytes.IndexByte(cut[4:], h.delims.Field)
+	if end < 4 {
+		return
+	}
+	for h.n < headerFields && end < len(cut) {
 		from := end + 1
-		if i := bytes.IndexByte(msh[from:], d.Field); i >= 0 {
+		if i := bytes.IndexByte(cut[from:], h.delims.Field); i >= 0 {
 			end = from + i
 		} else {
-			end = len(msh)
+			end = len(cut)
 		}
 		h.fields[h.n] = span{uint32(from), uint32(end)}
 		h.n++
 	}
-	return start, nil
+}
+
+// isPlain reports whether all of b is ASCII and nothing changes the character set.
+func isPlain(b []byte) bool {
+	if bytes.IndexByte(b, 0x1b) >= 0 {
+		return false
+	}
+	for ; len(b) >= 8; b = b[8:] {
+		if binary.LittleEndian.Uint64(b)&0x8080808080808080 != 0 {
+			return false
+		}
+	}
+	for _, c := range b {
+		if c >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+// recut finds the fields again, now that they have letters: the last byte of one may look
+// like a delimiter, and MSH-18, which says so, may have moved for it. The character set is
+// the one under which MSH-18 says that it is.
+func (h *Header) recut() {
+	named := h.charset()
+	if named.known && !named.masks() && named.name != "" {
+		return
+	}
+	for _, c := range []charset{named, charsetOf("BIG-5"), charsetOf("GB 18030-2000"), charsetOf("Shift_JIS"), charsetOf("ISO IR87")} {
+		if !c.masks() {
+			continue
+		}
+		again := *h
+		again.recutBy(&c)
+		named := again.charset()
+		if !named.masks() {
+			continue
+		}
+		certain := again
+		if certain.recutBy(&named); certain.fields == again.fields {
+			*h = again
+			return
+		}
+	}
+}
+
+// recutBy finds the fields in the character set c.
+func (h *Header) recutBy(c *charset) {
+	if h.msh != nil && c.masks() {
+		h.index(c.cut(h.msh, h.delims.Escape))
+	}
+}
+
+// charset returns the character set that MSH-18 names.
+func (h *Header) charset() charset {
+	var names []string
+	for rest, more := plain(h.Field(18)), true; more && len(names) < maxCharsets; {
+		var name text
+		name, rest, more = rest.next(h.delims.Repetition)
+		names = append(names, string(name.raw))
+	}
+	return charsetOf(names...)
 }
 
 // skipBefore returns where a message begins behind a byte order mark and line ends.
@@ -84,8 +172,6 @@ func notMSH(raw []byte) string {
 		return "a batch begins here, and not a message: MSH was expected"
 	case raw[0] == 0x0b:
 		return "an MLLP frame begins here: MSH was expected, without the frame around it"
-	case bytes.HasPrefix(raw, []byte("M\x00S\x00H")), bytes.HasPrefix(raw, []byte("\xff\xfe")), bytes.HasPrefix(raw, []byte("\xfe\xff")), bytes.HasPrefix(raw, []byte("\x00M\x00S")):
-		return "the message is in UTF-16: MSH was expected in single bytes"
 	}
 	return "a message begins with MSH"
 }
@@ -140,22 +226,6 @@ func (h *Header) component(f, n int) []byte {
 	return first(b, h.delims.Component)
 }
 
-// first returns b up to delimiter d.
-func first(b []byte, d byte) []byte {
-	if i := indexDelimiter(b, d); i >= 0 {
-		return b[:i]
-	}
-	return b
-}
-
-// indexDelimiter returns where d is in b, or -1; a zero d is nowhere.
-func indexDelimiter(b []byte, d byte) int {
-	if d == 0 {
-		return -1
-	}
-	return bytes.IndexByte(b, d)
-}
-
 // ControlID returns MSH-10, the sender's own number for the message, in the bytes that
 // it is written in.
 func (h *Header) ControlID() string { return h.text(h.Field(10)) }
@@ -188,5 +258,5 @@ func (h *Header) text(b []byte) string {
 	if indexDelimiter(b, h.delims.Escape) < 0 {
 		return string(b)
 	}
-	return string(appendUnescaped(nil, b, h.delims))
+	return string(appendUnescaped(nil, plain(b), h.delims))
 }

@@ -2,7 +2,10 @@ package hl7
 
 import (
 	"bytes"
+	"io"
 	"iter"
+	"net"
+	"slices"
 )
 
 // A Message is one HL7 v2 message. It keeps the bytes that it was parsed from and cuts
@@ -11,25 +14,35 @@ import (
 //
 // The zero value is empty; [Message.Parse] fills it and uses its memory again.
 type Message struct {
-	raw     []byte
-	start   int // of MSH in raw
-	header  Header
-	values  charset // of values; known once somebody has asked
-	asked   bool
+	original []byte // as it was parsed
+	raw      []byte // the same, but UTF-8 where the original is UTF-16 or UTF-32
+	wide     wide
+	start    int // of MSH in raw
+	header   Header
+
+	values      charset // of values; known once somebody has asked
+	asked       bool
+	declared    []byte // the MSH-18 that values was made of
+	transport   string // the character set that the transport named
+	replacement string
+
+	cut     []byte // raw, masked where the character set wants it; made with spans
 	spans   []span // segments of raw, without their ends; made when they are asked for
 	indexed bool
+	hints   [4]hint
 	edited  []segmentText // in place of raw and spans, since the first edit
 }
 
 // A segmentText is one segment of a message that was edited.
 type segmentText struct {
-	text []byte
+	text text
 	end  []byte // what divides it from the next one
 }
 
 // Parse reads a message. It keeps raw, which must not change while the message is in
-// use. Only the MSH segment is looked into; the rest is cut when it is asked for. An
-// error is a [*ParseError].
+// use. Only the MSH segment is looked into; the rest is cut when it is asked for. A
+// message in UTF-16 or UTF-32, by its byte order mark or its first letters, is converted.
+// An error is a [*ParseError].
 func Parse(raw []byte) (*Message, error) {
 	m := new(Message)
 	if err := m.Parse(raw); err != nil {
@@ -38,36 +51,86 @@ func Parse(raw []byte) (*Message, error) {
 	return m, nil
 }
 
+// New makes a message that has nothing but MSH-1 and MSH-2, to be filled by
+// [Message.Set] or [Message.Marshal].
+func New(d Delimiters) (*Message, error) {
+	return Parse(d.appendEncodingCharacters(append([]byte("MSH"), d.Field)))
+}
+
 // Parse reads a message into m, as the function [Parse] does, and uses m's memory
 // again. After an error m is empty.
 func (m *Message) Parse(raw []byte) error {
-	*m = Message{spans: m.spans[:0]}
-	start, err := m.header.parse(raw)
+	*m = Message{spans: m.spans[:0], values: m.values, declared: m.declared}
+	body := raw
+	if w := detectWide(raw); w.size > 0 {
+		var err error
+		if body, err = w.decode(raw); err != nil {
+			return err
+		}
+		m.wide = w
+	}
+	start, err := m.header.parse(body, m.wide)
 	if err != nil {
-		m.header = Header{}
+		m.header, m.wide = Header{}, wide{}
 		return err
 	}
-	m.raw, m.start = raw, start
+	m.original, m.raw, m.start = raw, body, start
 	return nil
 }
 
 // charset returns the character set of the message's values.
-func (m *Message) charset() charset {
+func (m *Message) charset() *charset {
 	if !m.asked {
-		m.values, m.asked = charsetOf(m.header.CharacterSet()), true
+		m.asked = true
+		named := m.header.Field(18)
+		switch {
+		case m.wide.size > 0 || m.transport == "" && len(named) == 0:
+			m.values = utf8Charset
+		case m.transport != "":
+			m.values = charsetOf(m.transport)
+		case m.declared == nil || !bytes.Equal(m.declared, named):
+			// A message that is used again mostly says the same.
+			m.values, m.declared = m.header.charset(), append(m.declared[:0], named...)
+		}
 	}
-	return m.values
+	return &m.values
 }
 
 // SetCharacterSet says in which character set the message's values are, against what
-// MSH-18 says: a transport that names one is to be believed. It changes how values are
-// read and written, and no byte of the message. It reports whether the name is known.
+// MSH-18 says: a transport that names one is to be believed. The name is one of HL7
+// table 0211 or the internet's, such as "8859/1" or "utf-8". It changes how values are
+// read and written, and no byte of the message. It reports whether the name is known;
+// where it isn't, and for a message in UTF-16 or UTF-32, nothing changes.
 func (m *Message) SetCharacterSet(name string) bool {
 	c := charsetOf(name)
-	if c.known {
-		m.values, m.asked = c, true
+	if !c.known || m.wide.size > 0 {
+		return c.known
 	}
-	return c.known
+	m.transport = name
+	m.header.recutBy(&c)
+	m.recut()
+	return true
+}
+
+// SetReplacement says what is written in place of a character that the message's
+// character set doesn't have, such as "?". The default, "", makes it an error.
+func (m *Message) SetReplacement(s string) { m.replacement = s }
+
+// recut follows a change of the character set.
+func (m *Message) recut() {
+	m.asked = false
+	c := m.charset()
+	if m.indexed {
+		m.cut = c.cut(m.raw, m.header.delims.Escape)
+	}
+	for i, s := range m.edited {
+		m.edited[i].text = m.masked(s.text.raw)
+	}
+}
+
+// masked makes a text of bytes in the message's character set.
+func (m *Message) masked(b []byte) text {
+	return text{b, m.charset().cut(b, m.header.delims.Escape)}
 }
 
 // Header returns the message's MSH segment.
@@ -80,7 +143,7 @@ func (m *Message) Delimiters() Delimiters { return m.header.delims }
 // parsed from; they must not be changed.
 func (m *Message) Bytes() []byte {
 	if m.edited == nil {
-		return m.raw
+		return m.original
 	}
 	return m.AppendTo(nil)
 }
@@ -88,20 +151,36 @@ func (m *Message) Bytes() []byte {
 // AppendTo appends the message's encoding to dst.
 func (m *Message) AppendTo(dst []byte) []byte {
 	if m.edited == nil {
-		return append(dst, m.raw...)
+		return append(dst, m.original...)
 	}
 	size := m.start
 	for _, s := range m.edited {
-		size += len(s.text) + len(s.end)
+		size += len(s.text.raw) + len(s.end)
 	}
-	if cap(dst)-len(dst) < size {
-		dst = append(make([]byte, 0, len(dst)+size), dst...)
-	}
+	dst = slices.Grow(dst, size)
+	began := len(dst)
 	dst = append(dst, m.raw[:m.start]...)
 	for _, s := range m.edited {
-		dst = append(append(dst, s.text...), s.end...)
+		dst = append(append(dst, s.text.raw...), s.end...)
+	}
+	if m.wide.size > 0 {
+		return m.wide.encode(dst[:began], dst[began:])
 	}
 	return dst
+}
+
+// WriteTo writes the message's encoding to w without making a copy of it.
+func (m *Message) WriteTo(w io.Writer) (int64, error) {
+	if m.edited == nil || m.wide.size > 0 {
+		n, err := w.Write(m.Bytes())
+		return int64(n), err
+	}
+	parts := make(net.Buffers, 0, 1+2*len(m.edited))
+	parts = append(parts, m.raw[:m.start])
+	for _, s := range m.edited {
+		parts = append(parts, s.text.raw, s.end)
+	}
+	return parts.WriteTo(w)
 }
 
 // index finds the segments. Blank lines are none.
@@ -110,6 +189,7 @@ func (m *Message) index() {
 		return
 	}
 	m.indexed = true
+	m.cut = m.charset().cut(m.raw, m.header.delims.Escape)
 	if m.spans == nil {
 		m.spans = make([]span, 0, 8+(len(m.raw)-m.start)/64)
 	}
@@ -146,8 +226,8 @@ func (m *Message) index() {
 	}
 }
 
-// count returns the number of segments.
-func (m *Message) count() int {
+// Len returns the number of segments.
+func (m *Message) Len() int {
 	if m.edited != nil {
 		return len(m.edited)
 	}
@@ -155,26 +235,25 @@ func (m *Message) count() int {
 	return len(m.spans)
 }
 
-// segment returns the bytes of segment i, from 0.
-func (m *Message) segment(i int) []byte {
+// segment returns segment i, from 0.
+func (m *Message) segment(i int) text {
 	if m.edited != nil {
 		return m.edited[i].text
 	}
 	s := m.spans[i]
-	return m.raw[s.start:s.end]
+	return text{m.raw[s.start:s.end], m.cut[s.start:s.end]}
 }
 
-// A Segment is one segment of a message. It refers to the message and is valid until
-// that is edited.
-type Segment struct {
-	m    *Message
-	text []byte
+// Segment returns the segment at place i, from 0. It panics when there is none.
+func (m *Message) Segment(i int) Segment {
+	m.Len() // which sees to the index
+	return Segment{m, m.segment(i)}
 }
 
 // Segments yields every segment with its place in the message, from 0.
 func (m *Message) Segments() iter.Seq2[int, Segment] {
 	return func(yield func(int, Segment) bool) {
-		for i := range m.count() {
+		for i := range m.Len() {
 			if !yield(i, Segment{m, m.segment(i)}) {
 				return
 			}
@@ -182,68 +261,44 @@ func (m *Message) Segments() iter.Seq2[int, Segment] {
 	}
 }
 
-// Name returns the segment's name, such as "PID".
-func (s Segment) Name() string { return string(s.name()) }
-
-func (s Segment) name() []byte { return first(s.text, s.m.header.delims.Field) }
-
-// Bytes returns the segment as it stands, without its end.
-func (s Segment) Bytes() []byte { return s.text }
-
-// Field returns field n with all its repetitions as it stands. Fields count from 1.
-func (s Segment) Field(n int) (Value, bool) {
-	b, ok := s.field(n)
-	return Value{s.m, b, s.isHeader() && n <= 2}, ok
-}
-
-// isHeader reports whether the segment's first field is its own field separator.
-func (s Segment) isHeader() bool {
-	switch string(s.name()) {
-	case "MSH", "FHS", "BHS":
-		return true
-	}
-	return false
-}
-
-func (s Segment) field(n int) ([]byte, bool) {
-	sep := s.m.header.delims.Field
-	if s.isHeader() {
-		if n == 1 {
-			if len(s.text) < 4 {
-				return nil, false
-			}
-			return s.text[3:4], true
-		}
-		n--
-	}
-	return part(s.text, n+1, sep)
-}
-
-// part returns part n, from 1, of b between delimiters d.
-func part(b []byte, n int, d byte) ([]byte, bool) {
-	for ; n > 1; n-- {
-		i := indexDelimiter(b, d)
-		if i < 0 {
-			return nil, false
-		}
-		b = b[i+1:]
-	}
-	return first(b, d), true
-}
-
 // named reports whether segment i is called name.
 func (m *Message) named(i int, name string) bool {
-	s := m.segment(i)
+	s := m.segment(i).cut
 	return len(s) >= len(name) && string(s[:len(name)]) == name && (len(s) == len(name) || s[len(name)] == m.header.delims.Field)
 }
 
-// find returns the place of the nth segment called name in [from, to), or -1, and how
-// many there were up to it.
+// A hint is where a search for the nth segment of a name has ended, so that the next one
+// goes on from there: reading all of a million OBX one by one takes linear time.
+type hint struct {
+	name        string
+	from, n, at int
+}
+
+// find returns the place of the segment that p names in [from, to), or -1, and how many
+// of its name there were up to it.
 func (m *Message) find(p place, from, to int) (at, seen int) {
-	n := max(p.n, 1)
-	for i := from; i < to; i++ {
+	if p.n == last {
+		for i := to - 1; i >= from; i-- {
+			if m.named(i, p.name) {
+				return i, last
+			}
+		}
+		return -1, 0
+	}
+	n, i := max(p.n, 1), from
+	var h *hint
+	if p.name != "" {
+		h = &m.hints[p.name[len(p.name)-1]&3]
+		if h.name == p.name && h.from == from && h.n <= n {
+			i, seen = h.at, h.n-1
+		}
+	}
+	for ; i < to; i++ {
 		if m.named(i, p.name) {
 			if seen++; seen == n {
+				if h != nil {
+					*h = hint{p.name, from, n, i}
+				}
 				return i, seen
 			}
 		}
@@ -251,64 +306,77 @@ func (m *Message) find(p place, from, to int) (at, seen int) {
 	return -1, seen
 }
 
-// locate returns the place of the segment that p names, or -1.
-func (m *Message) locate(p Path) int {
-	from, to := 0, m.count()
+// group returns the segments behind a parent and before the next one of its name.
+func (m *Message) group(parent int, name string) (from, to int) {
+	from, to = parent+1, m.Len()
+	for i := from; i < to; i++ {
+		if m.named(i, name) {
+			return from, i
+		}
+	}
+	return from, to
+}
+
+// Find returns the place of the segment that p names, for [Message.Segment] and
+// [Message.InsertSegment], or -1. Of a [*] it is the first.
+func (m *Message) Find(p Path) int {
+	if p.segment.name == "" {
+		return -1
+	}
+	from, to := 0, m.Len()
 	if p.parent.name != "" {
 		parent, _ := m.find(p.parent, 0, to)
 		if parent < 0 {
 			return -1
 		}
-		from = parent + 1
-		if next, _ := m.find(place{name: p.parent.name}, from, to); next >= 0 {
-			to = next
-		}
+		from, to = m.group(parent, p.parent.name)
 	}
 	at, _ := m.find(p.segment, from, to)
 	return at
 }
 
 // Lookup returns the value at p, and false when it is absent: when the message doesn't
-// go as far as p. A value that is there and empty is returned as such. With a [*] the
-// first is taken.
+// go as far as p. A value that is there and empty is returned as such. Component 1 of a
+// field without components is the field. With a [*] the first is taken.
 func (m *Message) Lookup(p Path) (Value, bool) {
-	if p.segment.name == "" {
-		return Value{}, false
-	}
-	at := m.locate(p)
+	at := m.Find(p)
 	if at < 0 {
 		return Value{}, false
 	}
 	return m.lookupIn(m.segment(at), p)
 }
 
-func (m *Message) lookupIn(text []byte, p Path) (Value, bool) {
-	s := Segment{m, text}
+func (m *Message) lookupIn(t text, p Path) (Value, bool) {
 	if p.field == 0 {
-		return Value{m, text, false}, true
+		return Value{m, t, false}, true
 	}
-	b, ok := s.field(p.field)
+	s := Segment{m, t}
+	t, ok := s.field(p.field)
 	if !ok {
 		return Value{}, false
 	}
-	if s.isHeader() && p.field <= 2 {
-		return Value{m, b, true}, p.repetition <= 1 && p.component <= 1 && p.subcomponent <= 1
+	if p.field <= 2 && s.isHeader() {
+		return Value{m, t, true}, p.repetition <= 1 && p.component <= 1 && p.subcomponent <= 1
 	}
 	d := m.header.delims
-	if b, ok = part(b, max(p.repetition, 1), d.Repetition); !ok {
+	n := max(p.repetition, 1)
+	if p.repetition == last {
+		n = t.parts(d.Repetition)
+	}
+	if t, ok = t.part(n, d.Repetition); !ok {
 		return Value{}, false
 	}
 	if p.component > 0 {
-		if b, ok = part(b, p.component, d.Component); !ok {
+		if t, ok = t.part(p.component, d.Component); !ok {
 			return Value{}, false
 		}
 	}
 	if p.subcomponent > 0 {
-		if b, ok = part(b, p.subcomponent, d.Subcomponent); !ok {
+		if t, ok = t.part(p.subcomponent, d.Subcomponent); !ok {
 			return Value{}, false
 		}
 	}
-	return Value{m, b, false}, true
+	return Value{m, t, false}, true
 }
 
 // Get returns the text at p, with its escape sequences resolved, or "" when it is
@@ -321,22 +389,49 @@ func (m *Message) Get(p Path) string {
 	return v.Text()
 }
 
-// All yields every value that p names, each with its own path, in the order of the
-// message. Without a [*] in p that is one value at most.
+// All yields every text that p names, each with its own path, in the order of the
+// message. Without a [*] in p that is one at most. See [Message.Get].
 func (m *Message) All(p Path) iter.Seq2[Path, string] {
 	return func(yield func(Path, string) bool) {
-		for parent := range m.matches(p.parent, 0, m.count()) {
-			from, to, q := 0, m.count(), p
+		for q, v := range m.LookupAll(p) {
+			text := ""
+			if !v.IsNull() {
+				text = v.Text()
+			}
+			if !yield(q, text) {
+				return
+			}
+		}
+	}
+}
+
+// LookupAll yields every value that p names and that isn't absent, as [Message.All] does.
+func (m *Message) LookupAll(p Path) iter.Seq2[Path, Value] {
+	return func(yield func(Path, Value) bool) {
+		for at, q := range m.findAll(p) {
+			if !m.allIn(at, p, q, yield) {
+				return
+			}
+		}
+	}
+}
+
+// findAll yields the places of all segments that p names, with p as it names that one.
+func (m *Message) findAll(p Path) iter.Seq2[int, Path] {
+	return func(yield func(int, Path) bool) {
+		if p.segment.name == "" {
+			return
+		}
+		q := p
+		for parent := range m.matches(p.parent, 0, m.Len()) {
+			from, to := 0, m.Len()
 			if p.parent.name != "" {
 				q.parent.n = parent.n
-				from = parent.at + 1
-				if next, _ := m.find(place{name: p.parent.name}, from, to); next >= 0 {
-					to = next
-				}
+				from, to = m.group(parent.at, p.parent.name)
 			}
 			for segment := range m.matches(p.segment, from, to) {
 				q.segment.n = segment.n
-				if !m.allIn(segment.at, p, q, yield) {
+				if !yield(segment.at, q) {
 					return
 				}
 			}
@@ -345,32 +440,31 @@ func (m *Message) All(p Path) iter.Seq2[Path, string] {
 }
 
 // allIn yields every value of one segment that p names.
-func (m *Message) allIn(at int, p, q Path, yield func(Path, string) bool) bool {
-	for n := max(p.repetition, 1); ; n++ {
-		if p.field > 0 && p.repetition != 0 {
-			q.repetition = n
-		}
+func (m *Message) allIn(at int, p, q Path, yield func(Path, Value) bool) bool {
+	if p.repetition != every {
 		v, ok := m.lookupIn(m.segment(at), q)
-		if !ok {
-			// A shorter repetition ends nothing: the next may have what this one lacks.
-			outer := q
-			outer.component, outer.subcomponent = 0, 0
-			if _, more := m.lookupIn(m.segment(at), outer); !more || p.repetition != every {
-				return true
+		return !ok || yield(q, v)
+	}
+	s := m.Segment(at)
+	t, ok := s.field(p.field)
+	if !ok {
+		return true
+	}
+	literal := p.field <= 2 && s.isHeader()
+	for n, v := range (Value{m, t, literal}).Repetitions() {
+		q.repetition = n
+		// A shorter repetition ends nothing: the next may have what this one lacks.
+		for level, part := range []int{p.component, p.subcomponent} {
+			if part > 0 && ok {
+				v, ok = v.part(part, 2+level)
 			}
-			continue
 		}
-		text := v.Text()
-		if v.IsNull() {
-			text = ""
-		}
-		if !yield(q, text) {
+		if ok && !yield(q, v) {
 			return false
 		}
-		if p.repetition != every || p.field == 0 {
-			return true
-		}
+		ok = true
 	}
+	return true
 }
 
 type match struct{ at, n int }
@@ -384,11 +478,8 @@ func (m *Message) matches(p place, from, to int) iter.Seq[match] {
 			return
 		}
 		if p.n != every {
-			if at, n := m.find(p, from, to); at >= 0 {
-				if p.n == 0 {
-					n = 0
-				}
-				yield(match{at, n})
+			if at, _ := m.find(p, from, to); at >= 0 {
+				yield(match{at, p.n})
 			}
 			return
 		}
@@ -401,34 +492,4 @@ func (m *Message) matches(p place, from, to int) iter.Seq[match] {
 			}
 		}
 	}
-}
-
-// A Value is what stands at a place of a message. It refers to the message and is valid
-// until that is edited.
-type Value struct {
-	m       *Message
-	raw     []byte
-	literal bool // MSH-1 and MSH-2 have no escape sequences
-}
-
-// Raw returns the value's bytes as they stand. They must not be changed.
-func (v Value) Raw() []byte { return v.raw }
-
-// IsEmpty reports whether nothing stands between the delimiters.
-func (v Value) IsEmpty() bool { return len(v.raw) == 0 }
-
-// IsNull reports whether the value is the HL7 null, "": the sender asks to delete what
-// the receiver has (HL7 v2.9, chapter 2, 2.5.3).
-func (v Value) IsNull() bool { return string(v.raw) == `""` }
-
-// Text returns the value in UTF-8 with its escape sequences resolved. Of a value that
-// has components inside, their delimiters are part of the text.
-func (v Value) Text() string {
-	if v.literal || v.m == nil {
-		return string(v.raw)
-	}
-	if indexDelimiter(v.raw, v.m.header.delims.Escape) < 0 {
-		return v.m.charset().decode(v.raw)
-	}
-	return v.m.charset().decode(appendUnescaped(nil, v.raw, v.m.header.delims))
 }

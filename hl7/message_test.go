@@ -117,17 +117,16 @@ func TestDelimiters(t *testing.T) {
 func TestParseErrors(t *testing.T) {
 	t.Parallel()
 	for raw, want := range map[string]string{
-		"":                "hl7: at byte 0: there is no message: nothing but white space",
-		"\r\n":            "hl7: at byte 2: there is no message: nothing but white space",
-		"PID|1":           "hl7: at byte 0: a message begins with MSH",
-		"\nFHS|^~\\&":     "hl7: at byte 1: a batch begins here, and not a message: MSH was expected",
-		"\x0bMSH|^~\\&":   "hl7: at byte 0: an MLLP frame begins here: MSH was expected, without the frame around it",
-		"M\x00S\x00H\x00": "hl7: at byte 0: the message is in UTF-16: MSH was expected in single bytes",
-		"MSH":             "hl7: at byte 3, in MSH: the field separator is missing: the message ends behind the segment's name",
-		"MSHA^~\\&":       "hl7: at byte 3, in MSH: the field separator must be a punctuation character, such as |",
-		"MSH|^~\\&#x|":    "hl7: at byte 4, in MSH: field 2 must have the encoding characters, such as ^~\\&, and no more than five of them",
-		"MSH|^a\\&|":      "hl7: at byte 5, in MSH: field 2 must have the encoding characters: punctuation, such as ^~\\&",
-		"MSH|^~^&|":       "hl7: at byte 6, in MSH: field 2 names one character for two delimiters",
+		"":              "hl7: at byte 0: there is no message: nothing but white space",
+		"\r\n":          "hl7: at byte 2: there is no message: nothing but white space",
+		"PID|1":         "hl7: at byte 0: a message begins with MSH",
+		"\nFHS|^~\\&":   "hl7: at byte 1: a batch begins here, and not a message: MSH was expected",
+		"\x0bMSH|^~\\&": "hl7: at byte 0: an MLLP frame begins here: MSH was expected, without the frame around it",
+		"MSH":           "hl7: at byte 3, in MSH: the field separator is missing: the message ends behind the segment's name",
+		"MSHA^~\\&":     "hl7: at byte 3, in MSH: the field separator must be a punctuation character, such as |",
+		"MSH|^~\\&#x|":  "hl7: at byte 4, in MSH: field 2 must have the encoding characters, such as ^~\\&, and no more than five of them",
+		"MSH|^a\\&|":    "hl7: at byte 5, in MSH: field 2 must have the encoding characters: punctuation, such as ^~\\&",
+		"MSH|^~^&|":     "hl7: at byte 6, in MSH: field 2 names one character for two delimiters",
 	} {
 		_, err := hl7.Parse([]byte(raw))
 		if err == nil || err.Error() != want {
@@ -220,147 +219,6 @@ func TestRealMessagesAreKeptExactly(t *testing.T) {
 // offset returns where part, a slice of raw, begins in it.
 func offset(raw, part []byte) int { return cap(raw) - cap(part) }
 
-func TestSet(t *testing.T) {
-	t.Parallel()
-	const msh = "MSH|^~\\&|A\r"
-	for _, c := range []struct{ raw, path, text, want string }{
-		{msh + "PID|1||x\r", "PID-3", "y", msh + "PID|1||y\r"},
-		{msh + "PID|1\r", "PID-3.4.2", "y", msh + "PID|1||^^^&y\r"},
-		{msh + "PID|1||a^b&c~d\r", "PID-3.2.2", "y", msh + "PID|1||a^b&y~d\r"},
-		{msh + "PID|1||a^b&c~d\r", "PID-3[2]", "y", msh + "PID|1||a^b&c~y\r"},
-		{msh + "PID|1||a^b&c~d\r", "PID-3[4].2", "y", msh + "PID|1||a^b&c~d~~^y\r"},
-		{msh + "PID|1||a^b&c~d|e\r", "PID-3", "y", msh + "PID|1||y~d|e\r"},
-		{msh + "PID|1||||\r", "PID-2", "|^~\\&\r\n", msh + "PID|1|\\F\\\\S\\\\R\\\\E\\\\T\\\\X0D\\\\X0A\\|||\r"},
-		{msh + "PID|1|", "PID-2", `""`, msh + `PID|1|"\X22\`},
-		{msh, "PID-3", "y", msh + "PID|||y\r"},
-		{"MSH|^~\\&|A", "PID-1", "y", "MSH|^~\\&|A\rPID|y\r"},
-		{"MSH|^~\\&|A\r\nPID|1\r\n", "NTE-1", "y", "MSH|^~\\&|A\r\nPID|1\r\nNTE|y\r\n"},
-		{msh + "OBX|1\rNTE|2\r", "OBX[2]-1", "2", msh + "OBX|1\rNTE|2\rOBX|2\r"},
-		{msh + "OBR|1\rOBX|1\rOBR|2\rOBX|1\r", "OBR[2]/OBX-1", "9", msh + "OBR|1\rOBX|1\rOBR|2\rOBX|9\r"},
-		{msh, "MSH-10", "7", "MSH|^~\\&|A|||||||7\r"},
-		{msh + "PID|1||\xff|x", "PID-4", "y", msh + "PID|1||\xff|y"},
-		{"MSH|^~\\&|A|||||||||||||||8859/1\rPID|\r", "PID-1", "é", "MSH|^~\\&|A|||||||||||||||8859/1\rPID|\xe9\r"},
-	} {
-		m := parse(t, c.raw)
-		path := hl7.MustPath(c.path)
-		if err := m.Set(path, c.text); err != nil {
-			t.Errorf("%q, %s: %v", c.raw, c.path, err)
-			continue
-		}
-		if got := string(m.Bytes()); got != c.want {
-			t.Errorf("%q, %s: got %q, want %q", c.raw, c.path, got, c.want)
-		}
-		if got := m.Get(path); got != c.text {
-			t.Errorf("%s: set %q, got %q", c.path, c.text, got)
-		}
-	}
-}
-
-func TestSetErrors(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct{ raw, path, text, want string }{
-		{"MSH|^~\\&|A\r", "PID", "x", "names a segment"},
-		{"MSH|^~\\&|A\r", "PID-3[*]", "x", "names many places"},
-		{"MSH|^~\\&|A\r", "MSH-1", "x", "holds the delimiters"},
-		{"MSH|^~\\&|A\r", "MSH-2", "x", "holds the delimiters"},
-		{"MSH|^~\\&|A\r", "OBX[2]-1", "x", "there are only 0 segments"},
-		{"MSH|^~\\&|A\r", "OBR/OBX-1", "x", "a segment of a group is not added by itself"},
-		{"MSH|^|A\rPID|1", "PID-3.1.2", "x", "MSH-2 names no delimiter for this level"},
-		{"MSH|^|A\r", "PID-3.1.2", "x", "MSH-2 names no delimiter for this level"},
-		{"MSH|^|A\rPID|1", "PID-3", "a|b", "names no escape character"},
-		{"MSH|^~\\&|A\r", "PID-3", "\xff", "no valid UTF-8"},
-		{"MSH|^~\\&|A|||||||||||||||8859/1\r", "PID-3", "漢", "not in the message's character set 8859/1"},
-		{"MSH|^~\\&|A|||||||||||||||KLINGON\r", "PID-3", "x", `the character set "KLINGON" of MSH-18 is unknown`},
-	} {
-		m := parse(t, c.raw)
-		if err := m.Set(hl7.MustPath(c.path), c.text); err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: got %v, want %s", c.path, err, c.want)
-		}
-		if string(m.Bytes()) != c.raw {
-			t.Errorf("%s: the message changed: %q", c.path, m.Bytes())
-		}
-	}
-	m := parse(t, "MSH|^~\\&|A\r")
-	for path, bad := range map[string]string{"PID-3": "a|b", "PID-3[1]": "a~b", "PID-3.1": "a^b", "PID-3.1.1": "a&b", "PID-4": "a\rb"} {
-		if err := m.SetRaw(hl7.MustPath(path), []byte(bad)); err == nil {
-			t.Errorf("%s takes %q", path, bad)
-		}
-	}
-	if err := m.SetRaw(hl7.MustPath("PID-3"), []byte("a^b&c~d")); err != nil || m.Get(hl7.MustPath("PID-3[2]")) != "d" {
-		t.Error(err, m.Get(hl7.MustPath("PID-3[2]")))
-	}
-	if err := m.SetNull(hl7.MustPath("PID-4")); err != nil {
-		t.Error(err)
-	}
-	if v, _ := m.Lookup(hl7.MustPath("PID-4")); !v.IsNull() {
-		t.Errorf("%q is no null", v.Raw())
-	}
-}
-
-func TestDelete(t *testing.T) {
-	t.Parallel()
-	const raw = "MSH|^~\\&|A\rPID|1||a^b~c|d\rNTE|1\rNTE|2\r"
-	for path, want := range map[string]string{
-		"PID-3":    "MSH|^~\\&|A\rPID|1||~c|d\rNTE|1\rNTE|2\r",
-		"PID-3[1]": "MSH|^~\\&|A\rPID|1||c|d\rNTE|1\rNTE|2\r",
-		"PID-3[2]": "MSH|^~\\&|A\rPID|1||a^b|d\rNTE|1\rNTE|2\r",
-		"PID-3.2":  "MSH|^~\\&|A\rPID|1||a^~c|d\rNTE|1\rNTE|2\r",
-		"NTE[2]":   "MSH|^~\\&|A\rPID|1||a^b~c|d\rNTE|1\r",
-		"NTE":      "MSH|^~\\&|A\rPID|1||a^b~c|d\rNTE|2\r",
-		"MSH":      "", "PID-9": "", "PID-2": "", "NTE[3]": "", "PID-3[3]": "",
-	} {
-		m := parse(t, raw)
-		if ok := m.Delete(hl7.MustPath(path)); ok != (want != "") {
-			t.Errorf("%s: %v", path, ok)
-		}
-		if want == "" {
-			want = raw
-		}
-		if got := string(m.Bytes()); got != want {
-			t.Errorf("%s: got %q, want %q", path, got, want)
-		}
-	}
-}
-
-func TestEscapes(t *testing.T) {
-	t.Parallel()
-	for raw, want := range map[string]string{
-		`\F\\S\\T\\R\\E\`: `|^&~\`, `a\F\b`: "a|b", `\X41\`: "A", `\X4142\`: "AB", `\XC3BC\`: "ü", `\.br\`: "\n",
-		`\H\bold\N\`: `\H\bold\N\`, `\Z01\`: `\Z01\`, `\X4\`: `\X4\`, `\XZZ\`: `\XZZ\`, `\F`: `\F`, `\`: `\`, `\\`: `\\`, `a\b\F\c`: `a\b|c`, `\P\`: `\P\`,
-	} {
-		m := parse(t, "MSH|^~\\&|A\rNTE|"+raw+"\r")
-		if got := m.Get(hl7.MustPath("NTE-1")); got != want {
-			t.Errorf("%s: got %q, want %q", raw, got, want)
-		}
-	}
-	m := parse(t, "MSH|^~\\&#|A\rNTE|\\P\\\r")
-	if got := m.Get(hl7.MustPath("NTE-1")); got != "#" {
-		t.Errorf("truncation: %q", got)
-	}
-}
-
-func TestCharacterSets(t *testing.T) {
-	t.Parallel()
-	for charset, bytes := range map[string]string{
-		"8859/1": "\xe9", "ISO-8859-15": "\xe9", "UNICODE UTF-8": "é", "": "é", "ASCII": "é", "WINDOWS-1252": "\xe9",
-	} {
-		m := parse(t, "MSH|^~\\&|A|||||||||||||||"+charset+"\rPID|"+bytes+"|x\\E\\"+bytes+"\r")
-		if a, b := m.Get(hl7.MustPath("PID-1")), m.Get(hl7.MustPath("PID-2")); a != "é" || b != "x\\é" {
-			t.Errorf("%s: %q %q", charset, a, b)
-		}
-	}
-	m := parse(t, "MSH|^~\\&|A\rPID|\xe9\r")
-	if got := m.Get(hl7.MustPath("PID-1")); got != "é" {
-		t.Errorf("bytes that are no UTF-8: %q", got)
-	}
-	if m.SetCharacterSet("klingon") || !m.SetCharacterSet("8859/5") {
-		t.Error("SetCharacterSet")
-	}
-	if got := m.Get(hl7.MustPath("PID-1")); got != "щ" {
-		t.Errorf("overridden: %q", got)
-	}
-}
-
 func TestParseUsesMemoryAgain(t *testing.T) {
 	raw := []byte(oru)
 	path, last := hl7.MustPath("PID-3.1"), hl7.MustPath("OBX[4]-5")
@@ -412,38 +270,6 @@ func FuzzParseEncode(f *testing.F) {
 		h := m.Header()
 		if ack, err := hl7.ParseAck(h.AppendAck(nil, hl7.Ack{Code: "AA"})); err != nil || ack.Code != "AA" || ack.ControlID != h.ControlID() && !strings.ContainsAny(h.ControlID(), "\r\n") {
 			t.Fatalf("its own acknowledgement: %+v, %v", ack, err)
-		}
-	})
-}
-
-func FuzzSetGet(f *testing.F) {
-	f.Add("PID-3.4.2", "|^~\\&#\r\n\"\"", byte('|'))
-	f.Add("OBX(1)-5[3]", `""`, byte('$'))
-	f.Add("MSH-10", "é漢", byte('!'))
-	f.Fuzz(func(t *testing.T, path, text string, sep byte) {
-		p, err := hl7.ParsePath(path)
-		if err != nil {
-			return
-		}
-		if again, err := hl7.ParsePath(p.String()); err != nil || again != p {
-			t.Fatalf("%q becomes %v", path, again)
-		}
-		if len(path) > 30 {
-			return
-		}
-		m, err := hl7.Parse([]byte("MSH" + string(sep) + "^~\\&" + string(sep) + "A\rPID" + string(sep) + "1\rOBR" + string(sep) + "1\rOBX" + string(sep) + "1\r"))
-		if err != nil || m.Set(p, text) != nil {
-			return
-		}
-		if p == hl7.MustPath("MSH-18") || p.Segment() == "MSH" && p.Field() == 18 {
-			return // the text says how texts are read
-		}
-		again, err := hl7.Parse(m.Bytes())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := again.Get(p); got != text {
-			t.Fatalf("%v: set %q, got %q", p, text, got)
 		}
 	})
 }

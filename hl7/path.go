@@ -15,6 +15,7 @@ import (
 //	PID-5.1        component 1 of PID-5
 //	PID-3[2].4.1   subcomponent 1 of component 4 of the second repetition
 //	OBX[3]-5       field 5 of the third OBX
+//	OBX[last]-5    of the last one
 //	PID-3[*].1     of every repetition: see [Message.All]
 //	OBR[2]/OBX-5   of the first OBX behind the second OBR and before the third
 //	MSH            the whole segment
@@ -24,7 +25,7 @@ import (
 type Path struct {
 	parent, segment place
 	field           int
-	repetition      int // 0 is the first, every is all
+	repetition      int // 0 is the first; or every, last
 	component       int // 0 is the whole
 	subcomponent    int // 0 is the whole
 }
@@ -32,11 +33,14 @@ type Path struct {
 // A place is a segment's name and number.
 type place struct {
 	name string
-	n    int // 0 is the first, every is all
+	n    int // 0 is the first; or every, last
 }
 
-// every stands for [*].
-const every = -1
+// every stands for [*], last for [last].
+const (
+	every = -1
+	last  = -2
+)
 
 // maxNumber bounds the numbers in a path, so that a path that is set can't make a
 // message of any size.
@@ -129,13 +133,11 @@ func parseSegment(s string) (place, string, error) {
 		return place{}, s, errors.New("a segment's name has three letters, such as PID")
 	}
 	name := s[:3]
-	for i := range 3 {
-		if c := name[i]; !(c >= 'A' && c <= 'Z' || i > 0 && c >= '0' && c <= '9') {
-			if c >= 'a' && c <= 'z' {
-				return place{}, s, fmt.Errorf("a segment's name is in capital letters: %s", strings.ToUpper(name))
-			}
-			return place{}, s, errors.New("a segment's name has three letters or digits, such as PID or PV1")
+	if !isSegmentName(name) {
+		if upper := strings.ToUpper(name); isSegmentName(upper) {
+			return place{}, s, fmt.Errorf("a segment's name is in capital letters: %s", upper)
 		}
+		return place{}, s, errors.New("a segment's name has three letters or digits, such as PID or PV1")
 	}
 	p, rest := place{name: name}, s[3:]
 	var err error
@@ -145,7 +147,7 @@ func parseSegment(s string) (place, string, error) {
 	return p, rest, err
 }
 
-// parseIndex reads [n], (n) or [*].
+// parseIndex reads [n], (n), [*] or [last].
 func parseIndex(s string) (int, string, error) {
 	closing := byte(']')
 	if s[0] == '(' {
@@ -155,12 +157,15 @@ func parseIndex(s string) (int, string, error) {
 	if end < 0 {
 		return 0, s, fmt.Errorf("%q has no %c", s, closing)
 	}
-	if s[1:end] == "*" {
+	switch s[1:end] {
+	case "*":
 		return every, s[end+1:], nil
+	case "last":
+		return last, s[end+1:], nil
 	}
 	n, rest, err := parseNumber(s[1:end], "the number in brackets", maxNumber)
 	if err == nil && rest != "" {
-		err = fmt.Errorf("%q in brackets is neither a number nor *", s[1:end])
+		err = fmt.Errorf("%q in brackets is neither a number nor * nor last", s[1:end])
 	}
 	return n, s[end+1:], err
 }
@@ -190,6 +195,8 @@ func (p Path) String() string {
 		switch {
 		case n == every:
 			b.WriteString("[*]")
+		case n == last:
+			b.WriteString("[last]")
 		case n > 0:
 			fmt.Fprintf(&b, "[%d]", n)
 		}
