@@ -1,6 +1,10 @@
 package hl7
 
-import "bytes"
+import (
+	"bytes"
+	"errors"
+	"fmt"
+)
 
 // Delimiters are the characters that divide a message, as its MSH-1 and MSH-2 name
 // them (HL7 v2.9, chapter 2, 2.5.4). A zero byte stands for a delimiter that the
@@ -25,6 +29,20 @@ func (d Delimiters) appendEncodingCharacters(dst []byte) []byte {
 		dst = append(dst, c)
 	}
 	return dst
+}
+
+// msh returns an MSH segment that names the delimiters, or an error when they can't be
+// used together.
+func (d Delimiters) msh() ([]byte, error) {
+	msh := d.appendEncodingCharacters([]byte{'M', 'S', 'H', d.Field})
+	read, _, err := readDelimiters(msh, 0)
+	if err == nil && read != d {
+		err = errors.New("two of them are the same, or one is missing before another")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("hl7: these delimiters can't be used: %w", err)
+	}
+	return msh, nil
 }
 
 // readDelimiters reads MSH-1 and MSH-2 from header, which begins with the name of a

@@ -269,7 +269,7 @@ func (m *Message) insertSegment(at int, encoded []byte) {
 	m.edited = append(m.edited, segmentText{})
 	copy(m.edited[at+1:], m.edited[at:])
 	m.edited[at] = segmentText{text: m.masked(encoded), end: end}
-	m.hints = [4]hint{}
+	m.hints, m.grouped = [4]hint{}, hint{}
 }
 
 // spliced returns segment t with op done at the place that p names inside of it.
@@ -380,7 +380,7 @@ func (m *Message) deleteSegments(p Path) bool {
 	}
 	clear(m.edited[len(kept):])
 	m.edited = kept
-	m.hints = [4]hint{}
+	m.hints, m.grouped = [4]hint{}, hint{}
 	return true
 }
 

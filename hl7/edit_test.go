@@ -1,6 +1,8 @@
 package hl7_test
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -139,4 +141,188 @@ func FuzzSetGet(f *testing.F) {
 			t.Fatalf("%v: set %q, got %q", p, text, got)
 		}
 	})
+}
+
+func TestInsertAppendRemove(t *testing.T) {
+	t.Parallel()
+	const msh = "MSH|^~\\&|A\r"
+	const raw = msh + "PID|1||a^b&c~d|e\rNTE|1|x\r"
+	for name, c := range map[string]struct {
+		edit func(m *hl7.Message) error
+		want string
+	}{
+		"insert a field":               {func(m *hl7.Message) error { return m.Insert(hl7.MustPath("PID-3"), "n|") }, "PID|1||n\\F\\|a^b&c~d|e\rNTE|1|x\r"},
+		"insert a repetition":          {func(m *hl7.Message) error { return m.Insert(hl7.MustPath("PID-3[1]"), "n") }, "PID|1||n~a^b&c~d|e\rNTE|1|x\r"},
+		"insert the second repetition": {func(m *hl7.Message) error { return m.Insert(hl7.MustPath("PID-3[2]"), "n") }, "PID|1||a^b&c~n~d|e\rNTE|1|x\r"},
+		"insert behind the end":        {func(m *hl7.Message) error { return m.Insert(hl7.MustPath("PID-3[5]"), "n") }, "PID|1||a^b&c~d~~~n|e\rNTE|1|x\r"},
+		"insert a component":           {func(m *hl7.Message) error { return m.Insert(hl7.MustPath("PID-3.2"), "n") }, "PID|1||a^n^b&c~d|e\rNTE|1|x\r"},
+		"insert a subcomponent":        {func(m *hl7.Message) error { return m.Insert(hl7.MustPath("PID-3.2.2"), "n") }, "PID|1||a^b&n&c~d|e\rNTE|1|x\r"},
+		"insert before [last]":         {func(m *hl7.Message) error { return m.Insert(hl7.MustPath("PID-3[last]"), "n") }, "PID|1||a^b&c~n~d|e\rNTE|1|x\r"},
+		"insert into an empty field":   {func(m *hl7.Message) error { return m.Insert(hl7.MustPath("PID-2[1]"), "n") }, "PID|1|n|a^b&c~d|e\rNTE|1|x\r"},
+		"insert a field in MSH":        {func(m *hl7.Message) error { return m.Insert(hl7.MustPath("MSH-3"), "n") }, ""},
+		"append a repetition": {func(m *hl7.Message) error {
+			p, err := m.Append(hl7.MustPath("PID-3"), "n")
+			if p != hl7.MustPath("PID-3[3]") {
+				t.Errorf("appended at %v", p)
+			}
+			return err
+		}, "PID|1||a^b&c~d~n|e\rNTE|1|x\r"},
+		"append a component":        {func(m *hl7.Message) error { _, err := m.Append(hl7.MustPath("PID-3[last]"), "n"); return err }, "PID|1||a^b&c~d^n|e\rNTE|1|x\r"},
+		"append a subcomponent":     {func(m *hl7.Message) error { _, err := m.Append(hl7.MustPath("PID-3.2"), "n"); return err }, "PID|1||a^b&c&n~d|e\rNTE|1|x\r"},
+		"append to what is empty":   {func(m *hl7.Message) error { _, err := m.Append(hl7.MustPath("PID-2"), "n"); return err }, "PID|1|n|a^b&c~d|e\rNTE|1|x\r"},
+		"append to what is absent":  {func(m *hl7.Message) error { _, err := m.Append(hl7.MustPath("PID-6.2"), "n"); return err }, "PID|1||a^b&c~d|e||^n\rNTE|1|x\r"},
+		"set [last]":                {func(m *hl7.Message) error { return m.Set(hl7.MustPath("PID-3[last]"), "n") }, "PID|1||a^b&c~n|e\rNTE|1|x\r"},
+		"set the [last] segment":    {func(m *hl7.Message) error { return m.Set(hl7.MustPath("NTE[last]-2"), "n") }, "PID|1||a^b&c~d|e\rNTE|1|n\r"},
+		"insert a segment":          {func(m *hl7.Message) error { return m.InsertSegment(m.Find(hl7.MustPath("NTE")), []byte("PV1|1")) }, "PID|1||a^b&c~d|e\rPV1|1\rNTE|1|x\r"},
+		"append a segment":          {func(m *hl7.Message) error { return m.AppendSegment([]byte("ZZ1|1")) }, "PID|1||a^b&c~d|e\rNTE|1|x\rZZ1|1\r"},
+		"remove a field":            {func(m *hl7.Message) error { return removed(m, "PID-3") }, "PID|1||e\rNTE|1|x\r"},
+		"remove the last field":     {func(m *hl7.Message) error { return removed(m, "PID-4") }, "PID|1||a^b&c~d\rNTE|1|x\r"},
+		"remove a component":        {func(m *hl7.Message) error { return removed(m, "PID-3.1") }, "PID|1||b&c~d|e\rNTE|1|x\r"},
+		"remove a subcomponent":     {func(m *hl7.Message) error { return removed(m, "PID-3.2.1") }, "PID|1||a^c~d|e\rNTE|1|x\r"},
+		"remove a segment":          {func(m *hl7.Message) error { return removed(m, "PID") }, "NTE|1|x\r"},
+		"remove in all repetitions": {func(m *hl7.Message) error { return removed(m, "PID-3[*].1") }, "PID|1||b&c~|e\rNTE|1|x\r"},
+	} {
+		m := parse(t, raw)
+		if err := c.edit(m); err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		want := msh + c.want
+		if c.want == "" {
+			want = strings.Replace(raw, "&|A", "&|n|A", 1)
+		}
+		if got := string(m.Bytes()); got != want {
+			t.Errorf("%s: got\n%q, want\n%q", name, got, want)
+		}
+	}
+}
+
+func removed(m *hl7.Message, path string) error {
+	if !m.Remove(hl7.MustPath(path)) {
+		return errors.New("there was nothing")
+	}
+	return nil
+}
+
+func TestDeleteAll(t *testing.T) {
+	t.Parallel()
+	const raw = "MSH|^~\\&|A\rPID|1||a^b~c|d\rNTE|1|x~y\rOBR|1\rNTE|2\rOBR|2\rNTE|3\r"
+	for path, want := range map[string]string{
+		"NTE[*]":        "MSH|^~\\&|A\rPID|1||a^b~c|d\rOBR|1\rOBR|2\r",
+		"OBR[*]/NTE":    "MSH|^~\\&|A\rPID|1||a^b~c|d\rNTE|1|x~y\rOBR|1\rOBR|2\r",
+		"OBR[2]/NTE[*]": "MSH|^~\\&|A\rPID|1||a^b~c|d\rNTE|1|x~y\rOBR|1\rNTE|2\rOBR|2\r",
+		"NTE[last]":     "MSH|^~\\&|A\rPID|1||a^b~c|d\rNTE|1|x~y\rOBR|1\rNTE|2\rOBR|2\r",
+		"PID-3[*]":      "MSH|^~\\&|A\rPID|1|||d\rNTE|1|x~y\rOBR|1\rNTE|2\rOBR|2\rNTE|3\r",
+		"PID-3[last]":   "MSH|^~\\&|A\rPID|1||a^b|d\rNTE|1|x~y\rOBR|1\rNTE|2\rOBR|2\rNTE|3\r",
+		"PID-3[*].1":    "MSH|^~\\&|A\rPID|1||^b~|d\rNTE|1|x~y\rOBR|1\rNTE|2\rOBR|2\rNTE|3\r",
+		"NTE[*]-1":      "MSH|^~\\&|A\rPID|1||a^b~c|d\rNTE||x~y\rOBR|1\rNTE|\rOBR|2\rNTE|\r",
+		"MSH-2":         "", "MSH[*]": "", "ZZZ[*]": "",
+	} {
+		m := parse(t, raw)
+		if ok := m.Delete(hl7.MustPath(path)); ok != (want != "") {
+			t.Errorf("%s: %v", path, ok)
+		}
+		if want == "" {
+			want = raw
+		}
+		if got := string(m.Bytes()); got != want {
+			t.Errorf("%s: got\n%q, want\n%q", path, got, want)
+		}
+	}
+}
+
+func TestSegmentEdits(t *testing.T) {
+	t.Parallel()
+	m := parse(t, "MSH|^~\\&|A\nOBR|9\nOBX|9\nOBX|9\nOBR|9\nOBX|9\nSPM|9")
+	for _, path := range []string{"OBR[1]/OBX[3]-1", "OBR[2]/OBX[2]-1", "OBR[2]/NTE-1"} {
+		if err := m.Set(hl7.MustPath(path), "9"); err != nil {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	for path, want := range map[string]int{"OBR[*]/OBX": 5, "OBR": 2, "NTE-1": 1, "ZZZ": 0} {
+		if n, err := m.Renumber(hl7.MustPath(path)); err != nil || n != want {
+			t.Errorf("%s: %d, %v", path, n, err)
+		}
+	}
+	if got, want := string(m.Bytes()), "MSH|^~\\&|A\nOBR|1\nOBX|1\nOBX|2\nOBX|3\nOBR|2\nOBX|1\nOBX|2\nSPM|9\nNTE|1\n"; got != want {
+		t.Errorf("got\n%q, want\n%q", got, want)
+	}
+	if _, err := m.Renumber(hl7.MustPath("MSH")); err == nil {
+		t.Error("MSH is renumbered")
+	}
+	before := string(m.Bytes())
+	for raw, want := range map[string]string{"MSH|x": "would end it", "BTS|x": "would end it", "pid|1": "begins with its name", "PIDX": "begins with its name", "": "begins with its name", "PID|1\rPV1": "line end"} {
+		if err := m.AppendSegment([]byte(raw)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", raw, err)
+		}
+	}
+	for _, at := range []int{-1, 0, m.Len() + 1} {
+		if err := m.InsertSegment(at, []byte("PID|1")); err == nil {
+			t.Errorf("inserted at %d", at)
+		}
+	}
+	if string(m.Bytes()) != before {
+		t.Error("changed by what failed")
+	}
+}
+
+func TestEditErrors(t *testing.T) {
+	t.Parallel()
+	m := parse(t, "MSH|^~|A\rPID|1||a~b\r")
+	for name, err := range map[string]error{
+		"names many places":       m.Insert(hl7.MustPath("PID-3[*]"), "x"),
+		"InsertSegment":           nil,
+		"names a segment":         m.Insert(hl7.MustPath("PID"), "x"),
+		"no delimiter":            m.Insert(hl7.MustPath("PID-1.1.1"), "x"),
+		"there is no such OBR":    m.Set(hl7.MustPath("OBR[2]/OBX-1"), "x"),
+		"only 0 segments":         m.Set(hl7.MustPath("OBX[1000000]-1"), "x"),
+		"is appended to":          second(m.Append(hl7.MustPath("PID"), "x")),
+		"names no escape":         m.Set(hl7.MustPath("PID-1"), "^"),
+		"would end the place":     m.SetRaw(hl7.MustPath("PID-3[1]"), []byte("a~b")),
+		"holds the delimiters of": m.Insert(hl7.MustPath("MSH-2"), "x"),
+	} {
+		if name == "InsertSegment" {
+			continue
+		}
+		if err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if got := string(m.Bytes()); got != "MSH|^~|A\rPID|1||a~b\r" {
+		t.Errorf("changed by what failed: %q", got)
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
+
+// A message of very many segments is read and changed one by one in linear time: a
+// quadratic way would take hours.
+func TestManySegments(t *testing.T) {
+	t.Parallel()
+	const n = 200_000
+	var b strings.Builder
+	b.WriteString("MSH|^~\\&|A\rOBR|1\r")
+	for range n {
+		b.WriteString("OBX|1|ST|||5\rNTE|1\r")
+	}
+	m := parse(t, b.String())
+	for i := range n {
+		obx, err := hl7.ParsePath(fmt.Sprintf("OBX[%d]-5", i+1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		nte, err := hl7.ParsePath(fmt.Sprintf("OBR/NTE[%d]-1", i+1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.Get(obx) != "5" || m.Set(obx, "6") != nil || m.Get(nte) != "1" || m.Set(nte, "2") != nil {
+			t.Fatalf("%v or %v", obx, nte)
+		}
+	}
+	if got, err := m.Renumber(hl7.MustPath("OBR[*]/OBX")); got != n || err != nil {
+		t.Error(got, err)
+	}
+	if !m.Delete(hl7.MustPath("NTE[*]")) || m.Len() != n+2 {
+		t.Error(m.Len())
+	}
 }

@@ -30,6 +30,7 @@ type Message struct {
 	spans   []span // segments of raw, without their ends; made when they are asked for
 	indexed bool
 	hints   [4]hint
+	grouped hint          // the last group: its parent at, and in n the end
 	edited  []segmentText // in place of raw and spans, since the first edit
 }
 
@@ -54,7 +55,11 @@ func Parse(raw []byte) (*Message, error) {
 // New makes a message that has nothing but MSH-1 and MSH-2, to be filled by
 // [Message.Set] or [Message.Marshal].
 func New(d Delimiters) (*Message, error) {
-	return Parse(d.appendEncodingCharacters(append([]byte("MSH"), d.Field)))
+	msh, err := d.msh()
+	if err != nil {
+		return nil, err
+	}
+	return Parse(msh)
 }
 
 // Parse reads a message into m, as the function [Parse] does, and uses m's memory
@@ -309,11 +314,15 @@ func (m *Message) find(p place, from, to int) (at, seen int) {
 // group returns the segments behind a parent and before the next one of its name.
 func (m *Message) group(parent int, name string) (from, to int) {
 	from, to = parent+1, m.Len()
+	if h := m.grouped; h.name == name && h.at == parent {
+		return from, h.n
+	}
 	for i := from; i < to; i++ {
 		if m.named(i, name) {
-			return from, i
+			to = i
 		}
 	}
+	m.grouped = hint{name: name, at: parent, n: to}
 	return from, to
 }
 

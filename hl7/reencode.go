@@ -43,9 +43,9 @@ func (m *Message) Reencode(e Encoding) error {
 	if t.delims == (Delimiters{}) {
 		t.delims = m.header.delims
 	}
-	msh := t.delims.appendEncodingCharacters([]byte{'M', 'S', 'H', t.delims.Field})
-	if _, _, err := readDelimiters(msh, 0); err != nil {
-		return fmt.Errorf("hl7: these delimiters can't be used: %w", err)
+	msh, err := t.delims.msh()
+	if err != nil {
+		return err
 	}
 	form := m.wide
 	if e.CharacterSet != "" {
