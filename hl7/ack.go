@@ -194,7 +194,7 @@ func (h *Header) appendERR(dst []byte, e AckError, d Delimiters, version []byte)
 		}
 	}
 	var places []int
-	if p.segment.name != "" {
+	if p.segment.name != none {
 		places = []int{max(p.segment.n, 1), p.field}
 		if p.field > 0 && (p.repetition > 0 || p.component > 0) {
 			places = append(places, max(p.repetition, 1), p.component, p.subcomponent)
@@ -203,7 +203,7 @@ func (h *Header) appendERR(dst []byte, e AckError, d Delimiters, version []byte)
 	if !old {
 		dst = append(dst, d.Field)
 	}
-	dst = append(dst, p.segment.name...)
+	dst = append(dst, p.segment.name.String()...)
 	for i := 0; d.Component != 0 && (old && i < 2 || !old && i < len(places) && places[i] > 0); i++ {
 		dst = append(dst, d.Component)
 		if i < len(places) && places[i] > 0 {
@@ -331,7 +331,7 @@ func ParseAck(raw []byte) (AckInfo, error) {
 	} else if err := m.Parse(raw); err != nil {
 		return AckInfo{}, err
 	}
-	at, _ := m.find(place{name: "MSA"}, 0, m.Len())
+	at, _ := m.find(place{name: segmentName{'M', 'S', 'A'}}, 0, m.Len())
 	if at < 0 {
 		return AckInfo{}, &ParseError{Offset: start, Reason: "the message has no MSA segment, so it is no acknowledgement"}
 	}
@@ -420,7 +420,7 @@ func (v Value) location(components int) Path {
 			if !isSegmentName(text) {
 				return p
 			}
-			p.segment.name = text
+			p.segment.name = segmentName([]byte(text))
 		default:
 			n, err := strconv.Atoi(text)
 			if err != nil || n < 1 || n > numbers[i-2].most {

@@ -2,6 +2,7 @@ package hl7_test
 
 import (
 	"bytes"
+	"slices"
 	"testing"
 	"time"
 
@@ -23,7 +24,7 @@ func benchmark(b *testing.B, work func(raw []byte)) {
 			size += len(raw)
 		}
 	}
-	var worked, scanned time.Duration
+	var worked, scanned []time.Duration
 	b.SetBytes(int64(size))
 	b.ReportAllocs()
 	for b.Loop() {
@@ -31,21 +32,26 @@ func benchmark(b *testing.B, work func(raw []byte)) {
 		for _, raw := range messages {
 			work(raw)
 		}
-		worked += time.Since(began)
+		worked = append(worked, time.Since(began))
 		began = time.Now()
 		for _, raw := range messages {
 			sink += bytes.IndexByte(raw, 0x01)
 		}
-		scanned += time.Since(began)
+		scanned = append(scanned, time.Since(began))
 	}
-	b.ReportMetric(float64(size)*float64(b.N)/worked.Seconds()/1e6, "work-MB/s")
-	b.ReportMetric(scanned.Seconds()/worked.Seconds(), "x-scan")
-	b.ReportMetric(float64(worked.Nanoseconds())/float64(b.N)/float64(len(messages)), "ns/message")
+	// The middle one of many passes is the one that nobody has disturbed.
+	slices.Sort(worked)
+	slices.Sort(scanned)
+	work1, scan1 := worked[len(worked)/2], scanned[len(scanned)/2]
+	b.ReportMetric(float64(size)/work1.Seconds()/1e6, "work-MB/s")
+	b.ReportMetric(float64(size)/scan1.Seconds()/1e6, "scan-MB/s")
+	b.ReportMetric(scan1.Seconds()/work1.Seconds(), "x-scan")
+	b.ReportMetric(float64(work1.Nanoseconds())/float64(len(messages)), "ns/message")
 }
 
 func BenchmarkParseAndRead(b *testing.B) {
 	paths := []hl7.Path{hl7.MustPath("MSH-9.1"), hl7.MustPath("MSH-10"), hl7.MustPath("PID-3.1"), hl7.MustPath("PID-5.1")}
-	obx := hl7.MustPath("OBX-5")
+	obx := hl7.MustPath("OBX[last]-5")
 	var m hl7.Message
 	benchmark(b, func(raw []byte) {
 		if m.Parse(raw) != nil {
@@ -83,5 +89,46 @@ func BenchmarkHeaderAndAck(b *testing.B) {
 		}
 		out = h.AppendAck(out[:0], hl7.Ack{Code: hl7.ApplicationAccept, Time: now})
 		sink += len(out)
+	})
+}
+
+func BenchmarkWalk(b *testing.B) {
+	var m hl7.Message
+	benchmark(b, func(raw []byte) {
+		if m.Parse(raw) != nil {
+			return
+		}
+		for c := m.Walk(); c.Next(); {
+			sink += len(c.Raw())
+		}
+	})
+}
+
+// BenchmarkLimits are what the others are measured by: a loop that counts the six
+// structural bytes, and one that stores their offsets.
+func BenchmarkLimits(b *testing.B) {
+	structural := func(c byte) bool {
+		return c == '|' || c == '^' || c == '~' || c == '\\' || c == '&' || c == '\r'
+	}
+	b.Run("count", func(b *testing.B) {
+		benchmark(b, func(raw []byte) {
+			for _, c := range raw {
+				if structural(c) {
+					sink++
+				}
+			}
+		})
+	})
+	b.Run("store", func(b *testing.B) {
+		var offsets []uint32
+		benchmark(b, func(raw []byte) {
+			offsets = offsets[:0]
+			for i, c := range raw {
+				if structural(c) {
+					offsets = append(offsets, uint32(i))
+				}
+			}
+			sink += len(offsets)
+		})
 	})
 }

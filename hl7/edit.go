@@ -135,7 +135,7 @@ func (m *Message) set(p Path, value []byte, op operation) error {
 		return fmt.Errorf("hl7: %v names a segment: a value is put into a field", p)
 	case p.Many():
 		return fmt.Errorf("hl7: %v names many places: a value is put into one", p)
-	case p.field <= 2 && isHeader(p.segment.name):
+	case p.field <= 2 && p.segment.name.isHeader():
 		return fmt.Errorf("hl7: %v holds the delimiters of the whole message, which can't be set alone: see Reencode", p)
 	}
 	p = m.fixed(p)
@@ -143,7 +143,7 @@ func (m *Message) set(p Path, value []byte, op operation) error {
 	if at >= 0 {
 		return m.setIn(at, p, value, op)
 	}
-	t, err := m.spliced(plain([]byte(p.segment.name)), p, value, op)
+	t, err := m.spliced(plain([]byte(p.segment.name.String())), p, value, op)
 	if err != nil {
 		return err
 	}
@@ -160,8 +160,7 @@ func (m *Message) setIn(at int, p Path, value []byte, op operation) error {
 	if err != nil {
 		return err
 	}
-	m.edit()
-	m.edited[at].text = m.masked(t)
+	m.setSegment(at, m.masked(t))
 	if at == 0 {
 		m.rereadHeader()
 	}
@@ -171,7 +170,7 @@ func (m *Message) setIn(at int, p Path, value []byte, op operation) error {
 // rereadHeader follows an edit of the MSH segment. That has no fault: its delimiters
 // aren't edited.
 func (m *Message) rereadHeader() {
-	if _, err := m.header.parse(m.edited[0].text.raw, m.wide); err != nil {
+	if _, err := m.header.parse(m.segment(0).raw, m.wide); err != nil {
 		panic(err)
 	}
 	if m.transport == "" && !bytes.Equal(m.declared, m.header.Field(18)) {
@@ -181,7 +180,7 @@ func (m *Message) rereadHeader() {
 	}
 }
 
-// edit makes the message ready to be edited.
+// edit makes the message ready for segments to come and go.
 func (m *Message) edit() {
 	if m.edited != nil {
 		return
@@ -195,16 +194,16 @@ func (m *Message) edit() {
 		}
 		edited[i] = segmentText{text: m.segment(i), end: m.raw[s.end:next]}
 	}
-	m.edited = edited
+	m.edited, m.patches = edited, m.patches[:0]
 }
 
 // placeFor returns the place of the segment that is missing at p.
 func (m *Message) placeFor(p Path) (int, error) {
 	from, to := 0, m.Len()
-	if p.parent.name != "" {
+	if p.parent.name != none {
 		parent, _ := m.find(p.parent, 0, to)
 		if parent < 0 {
-			return 0, fmt.Errorf("hl7: %v: there is no such %s", p, p.parent.name)
+			return 0, fmt.Errorf("hl7: %v: there is no such %v", p, p.parent.name)
 		}
 		from, to = m.group(parent, p.parent.name)
 	}
@@ -212,7 +211,7 @@ func (m *Message) placeFor(p Path) (int, error) {
 	if p.segment.n > 0 && seen+1 < p.segment.n {
 		return 0, fmt.Errorf("hl7: %v: there are only %d segments of that name: the next one to add is %d", p, seen, seen+1)
 	}
-	if p.parent.name != "" && seen > 0 {
+	if p.parent.name != none && seen > 0 {
 		// Behind the last of its name, because what follows may not be of the group.
 		at, _ := m.find(place{name: p.segment.name, n: last}, from, to)
 		return at + 1, nil
@@ -243,7 +242,7 @@ func (m *Message) InsertSegment(at int, encoded []byte) error {
 // [Message.InsertSegment].
 func (m *Message) AppendSegment(encoded []byte) error { return m.InsertSegment(m.Len(), encoded) }
 
-func isSegmentName(name string) bool {
+func isSegmentName[T string | []byte](name T) bool {
 	if len(name) != 3 {
 		return false
 	}
@@ -386,7 +385,7 @@ func (m *Message) deleteSegments(p Path) bool {
 
 // deleteIn empties or removes what p names inside of segments.
 func (m *Message) deleteIn(p Path, removes bool) bool {
-	if p.field <= 2 && isHeader(p.segment.name) {
+	if p.field <= 2 && p.segment.name.isHeader() {
 		return false
 	}
 	type found struct {
@@ -419,8 +418,7 @@ func (m *Message) deleteIn(p Path, removes bool) bool {
 			// Insert and remove mean the whole field where there is no repetition.
 			var t []byte
 			if t, err = m.emptied(m.segment(f.at), f.p); err == nil {
-				m.edit()
-				m.edited[f.at].text = m.masked(t)
+				m.setSegment(f.at, m.masked(t))
 				if f.at == 0 {
 					m.rereadHeader()
 				}
@@ -454,7 +452,7 @@ func (m *Message) Renumber(p Path) (int, error) {
 		p.field = 1
 	}
 	p.segment.n = every
-	if p.parent.name != "" && p.parent.n == 0 {
+	if p.parent.name != none && p.parent.n == 0 {
 		p.parent.n = every
 	}
 	type found struct{ at, n int }
@@ -462,7 +460,7 @@ func (m *Message) Renumber(p Path) (int, error) {
 	for at, q := range m.findAll(p) {
 		all = append(all, found{at, q.segment.n})
 	}
-	if p.field <= 2 && isHeader(p.segment.name) {
+	if p.field <= 2 && p.segment.name.isHeader() {
 		return 0, fmt.Errorf("hl7: %v is no set id", p)
 	}
 	p.segment.n, p.parent = 0, place{}

@@ -29,10 +29,22 @@ type Message struct {
 	cut     []byte // raw, masked where the character set wants it; made with spans
 	spans   []span // segments of raw, without their ends; made when they are asked for
 	indexed bool
+	resting *Cursor // is used again for the next walk
 	hints   [4]hint
 	grouped hint          // the last group: its parent at, and in n the end
-	edited  []segmentText // in place of raw and spans, since the first edit
+	patches []patch       // segments that were changed in their place
+	edited  []segmentText // in place of raw, spans and patches, since a segment came or went
 }
+
+// A patch is a segment that stands in place of another one. A few of them are kept beside
+// raw, so that a small edit of a large message stays small.
+type patch struct {
+	at   int
+	text text
+}
+
+// maxPatches is how many patches are looked through for a segment.
+const maxPatches = 8
 
 // A segmentText is one segment of a message that was edited.
 type segmentText struct {
@@ -65,7 +77,7 @@ func New(d Delimiters) (*Message, error) {
 // Parse reads a message into m, as the function [Parse] does, and uses m's memory
 // again. After an error m is empty.
 func (m *Message) Parse(raw []byte) error {
-	*m = Message{spans: m.spans[:0], values: m.values, declared: m.declared}
+	*m = Message{spans: m.spans[:0], patches: m.patches[:0], resting: m.resting, values: m.values, declared: m.declared}
 	body := raw
 	if w := detectWide(raw); w.size > 0 {
 		var err error
@@ -128,6 +140,9 @@ func (m *Message) recut() {
 	if m.indexed {
 		m.cut = c.cut(m.raw, m.header.delims.Escape)
 	}
+	for i, p := range m.patches {
+		m.patches[i].text = m.masked(p.text.raw)
+	}
 	for i, s := range m.edited {
 		m.edited[i].text = m.masked(s.text.raw)
 	}
@@ -147,26 +162,27 @@ func (m *Message) Delimiters() Delimiters { return m.header.delims }
 // Bytes returns the message's encoding. Without an edit these are the bytes it was
 // parsed from; they must not be changed.
 func (m *Message) Bytes() []byte {
-	if m.edited == nil {
+	if !m.isEdited() {
 		return m.original
 	}
 	return m.AppendTo(nil)
 }
 
+func (m *Message) isEdited() bool { return m.edited != nil || len(m.patches) > 0 }
+
 // AppendTo appends the message's encoding to dst.
 func (m *Message) AppendTo(dst []byte) []byte {
-	if m.edited == nil {
+	if !m.isEdited() {
 		return append(dst, m.original...)
 	}
-	size := m.start
-	for _, s := range m.edited {
-		size += len(s.text.raw) + len(s.end)
+	size := 0
+	for part := range m.parts() {
+		size += len(part)
 	}
 	dst = slices.Grow(dst, size)
 	began := len(dst)
-	dst = append(dst, m.raw[:m.start]...)
-	for _, s := range m.edited {
-		dst = append(append(dst, s.text.raw...), s.end...)
+	for part := range m.parts() {
+		dst = append(dst, part...)
 	}
 	if m.wide.size > 0 {
 		return m.wide.encode(dst[:began], dst[began:])
@@ -176,16 +192,38 @@ func (m *Message) AppendTo(dst []byte) []byte {
 
 // WriteTo writes the message's encoding to w without making a copy of it.
 func (m *Message) WriteTo(w io.Writer) (int64, error) {
-	if m.edited == nil || m.wide.size > 0 {
+	if !m.isEdited() || m.wide.size > 0 {
 		n, err := w.Write(m.Bytes())
 		return int64(n), err
 	}
-	parts := make(net.Buffers, 0, 1+2*len(m.edited))
-	parts = append(parts, m.raw[:m.start])
-	for _, s := range m.edited {
-		parts = append(parts, s.text.raw, s.end)
-	}
+	parts := net.Buffers(slices.Collect(m.parts()))
 	return parts.WriteTo(w)
+}
+
+// parts yields the bytes of an edited message one after another.
+func (m *Message) parts() iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		if m.edited == nil {
+			at := 0
+			for _, p := range m.patches {
+				s := m.spans[p.at]
+				if !yield(m.raw[at:s.start]) || !yield(p.text.raw) {
+					return
+				}
+				at = int(s.end)
+			}
+			yield(m.raw[at:])
+			return
+		}
+		if !yield(m.raw[:m.start]) {
+			return
+		}
+		for _, s := range m.edited {
+			if !yield(s.text.raw) || !yield(s.end) {
+				return
+			}
+		}
+	}
 }
 
 // index finds the segments. Blank lines are none.
@@ -245,8 +283,32 @@ func (m *Message) segment(i int) text {
 	if m.edited != nil {
 		return m.edited[i].text
 	}
+	for _, p := range m.patches {
+		if p.at == i {
+			return p.text
+		}
+	}
 	s := m.spans[i]
 	return text{m.raw[s.start:s.end], m.cut[s.start:s.end]}
+}
+
+// setSegment puts a segment in place of segment i.
+func (m *Message) setSegment(i int, t text) {
+	if m.edited != nil {
+		m.edited[i].text = t
+		return
+	}
+	m.index()
+	at, found := slices.BinarySearchFunc(m.patches, i, func(p patch, i int) int { return p.at - i })
+	switch {
+	case found:
+		m.patches[at].text = t
+	case len(m.patches) == maxPatches:
+		m.edit()
+		m.edited[i].text = t
+	default:
+		m.patches = slices.Insert(m.patches, at, patch{i, t})
+	}
 }
 
 // Segment returns the segment at place i, from 0. It panics when there is none.
@@ -267,15 +329,15 @@ func (m *Message) Segments() iter.Seq2[int, Segment] {
 }
 
 // named reports whether segment i is called name.
-func (m *Message) named(i int, name string) bool {
+func (m *Message) named(i int, name segmentName) bool {
 	s := m.segment(i).cut
-	return len(s) >= len(name) && string(s[:len(name)]) == name && (len(s) == len(name) || s[len(name)] == m.header.delims.Field)
+	return len(s) >= 3 && segmentName(s) == name && (len(s) == 3 || s[3] == m.header.delims.Field)
 }
 
 // A hint is where a search for the nth segment of a name has ended, so that the next one
 // goes on from there: reading all of a million OBX one by one takes linear time.
 type hint struct {
-	name        string
+	name        segmentName
 	from, n, at int
 }
 
@@ -291,19 +353,14 @@ func (m *Message) find(p place, from, to int) (at, seen int) {
 		return -1, 0
 	}
 	n, i := max(p.n, 1), from
-	var h *hint
-	if p.name != "" {
-		h = &m.hints[p.name[len(p.name)-1]&3]
-		if h.name == p.name && h.from == from && h.n <= n {
-			i, seen = h.at, h.n-1
-		}
+	h := &m.hints[p.name[2]&3]
+	if h.name == p.name && h.from == from && h.n <= n {
+		i, seen = h.at, h.n-1
 	}
 	for ; i < to; i++ {
 		if m.named(i, p.name) {
 			if seen++; seen == n {
-				if h != nil {
-					*h = hint{p.name, from, n, i}
-				}
+				*h = hint{p.name, from, n, i}
 				return i, seen
 			}
 		}
@@ -312,7 +369,7 @@ func (m *Message) find(p place, from, to int) (at, seen int) {
 }
 
 // group returns the segments behind a parent and before the next one of its name.
-func (m *Message) group(parent int, name string) (from, to int) {
+func (m *Message) group(parent int, name segmentName) (from, to int) {
 	from, to = parent+1, m.Len()
 	if h := m.grouped; h.name == name && h.at == parent {
 		return from, h.n
@@ -329,11 +386,11 @@ func (m *Message) group(parent int, name string) (from, to int) {
 // Find returns the place of the segment that p names, for [Message.Segment] and
 // [Message.InsertSegment], or -1. Of a [*] it is the first.
 func (m *Message) Find(p Path) int {
-	if p.segment.name == "" {
+	if p.segment.name == none {
 		return -1
 	}
 	from, to := 0, m.Len()
-	if p.parent.name != "" {
+	if p.parent.name != none {
 		parent, _ := m.find(p.parent, 0, to)
 		if parent < 0 {
 			return -1
@@ -428,13 +485,13 @@ func (m *Message) LookupAll(p Path) iter.Seq2[Path, Value] {
 // findAll yields the places of all segments that p names, with p as it names that one.
 func (m *Message) findAll(p Path) iter.Seq2[int, Path] {
 	return func(yield func(int, Path) bool) {
-		if p.segment.name == "" {
+		if p.segment.name == none {
 			return
 		}
 		q := p
 		for parent := range m.matches(p.parent, 0, m.Len()) {
 			from, to := 0, m.Len()
-			if p.parent.name != "" {
+			if p.parent.name != none {
 				q.parent.n = parent.n
 				from, to = m.group(parent.at, p.parent.name)
 			}
@@ -482,7 +539,7 @@ type match struct{ at, n int }
 // the message itself.
 func (m *Message) matches(p place, from, to int) iter.Seq[match] {
 	return func(yield func(match) bool) {
-		if p.name == "" {
+		if p.name == none {
 			yield(match{})
 			return
 		}

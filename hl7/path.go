@@ -32,8 +32,21 @@ type Path struct {
 
 // A place is a segment's name and number.
 type place struct {
-	name string
+	name segmentName
 	n    int // 0 is the first; or every, last
+}
+
+// A segmentName is the name of a segment. The zero value is none.
+type segmentName [3]byte
+
+var none segmentName
+
+// String returns the name, or "" where there is none.
+func (n segmentName) String() string {
+	if n == none {
+		return ""
+	}
+	return string(n[:])
 }
 
 // every stands for [*], last for [last].
@@ -88,7 +101,7 @@ func parsePath(s string) (p Path, err error) {
 		return p, err
 	}
 	if rest[0] >= '0' && rest[0] <= '9' {
-		return p, fmt.Errorf("a dash is missing behind the segment's name: write %s-%s", p.segment.name, rest)
+		return p, fmt.Errorf("a dash is missing behind the segment's name: write %v-%s", p.segment.name, rest)
 	}
 	if rest, err = skipSeparator(rest, "a field's number"); err != nil {
 		return p, err
@@ -139,7 +152,7 @@ func parseSegment(s string) (place, string, error) {
 		}
 		return place{}, s, errors.New("a segment's name has three letters or digits, such as PID or PV1")
 	}
-	p, rest := place{name: name}, s[3:]
+	p, rest := place{name: segmentName([]byte(name))}, s[3:]
 	var err error
 	if rest != "" && (rest[0] == '[' || rest[0] == '(') {
 		p.n, rest, err = parseIndex(rest)
@@ -201,12 +214,12 @@ func (p Path) String() string {
 			fmt.Fprintf(&b, "[%d]", n)
 		}
 	}
-	if p.parent.name != "" {
-		b.WriteString(p.parent.name)
+	if p.parent.name != none {
+		b.WriteString(p.parent.name.String())
 		index(p.parent.n)
 		b.WriteByte('/')
 	}
-	b.WriteString(p.segment.name)
+	b.WriteString(p.segment.name.String())
 	index(p.segment.n)
 	if p.field > 0 {
 		fmt.Fprintf(&b, "-%d", p.field)
@@ -222,7 +235,7 @@ func (p Path) String() string {
 }
 
 // Segment returns the name of the segment.
-func (p Path) Segment() string { return p.segment.name }
+func (p Path) Segment() string { return p.segment.name.String() }
 
 // Field returns the field's number, or 0 for the whole segment.
 func (p Path) Field() int { return p.field }

@@ -91,7 +91,7 @@ func (m *Message) Reencode(e Encoding) error {
 		again.recut()
 	} else {
 		again.recut()
-		charset := Path{segment: place{name: "MSH"}, field: 18, repetition: every}
+		charset := Path{segment: place{name: segmentName{'M', 'S', 'H'}}, field: 18, repetition: every}
 		again.Delete(charset)
 		for n, name := range strings.Split(e.CharacterSet, string(t.delims.Repetition)) {
 			charset.repetition = n + 1

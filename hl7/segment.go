@@ -52,11 +52,14 @@ func (s Segment) Fields() iter.Seq2[int, Value] {
 }
 
 // isHeader reports whether the segment's first field is its own field separator.
-func (s Segment) isHeader() bool { return isHeader(s.name()) }
+func (s Segment) isHeader() bool {
+	name := s.name()
+	return len(name) == 3 && segmentName(name).isHeader()
+}
 
-func isHeader[T string | []byte](name T) bool {
-	switch string(name) {
-	case "MSH", "FHS", "BHS":
+func (n segmentName) isHeader() bool {
+	switch n {
+	case segmentName{'M', 'S', 'H'}, segmentName{'F', 'H', 'S'}, segmentName{'B', 'H', 'S'}:
 		return true
 	}
 	return false
