@@ -354,7 +354,7 @@ func (m *Message) find(p place, from, to int) (at, seen int) {
 	}
 	n, i := max(p.n, 1), from
 	h := &m.hints[p.name[2]&3]
-	if h.name == p.name && h.from == from && h.n <= n {
+	if h.name == p.name && h.from == from && h.n <= n && h.at < to {
 		i, seen = h.at, h.n-1
 	}
 	for ; i < to; i++ {

@@ -14,6 +14,14 @@ type Segment struct {
 // field separator.
 func (s Segment) Name() string { return string(s.name()) }
 
+// named returns the segment's name, or nameless where it has none.
+func (s Segment) named() segmentName {
+	if name := s.name(); isSegmentName(name) {
+		return segmentName(name)
+	}
+	return nameless
+}
+
 func (s Segment) name() []byte { return first(s.text.cut, s.m.header.delims.Field) }
 
 // Bytes returns the segment as it stands, without its end.
