@@ -108,7 +108,7 @@ func parseDTM(text string) (d DTM, err error) {
 	if rest != "" {
 		hours, ok := digits(rest[1:], 2)
 		minutes, okay := digits(rest[min(3, len(rest)):], 2)
-		if !ok || !okay || len(rest) != 5 || hours > 23 || minutes > 59 {
+		if !ok || !okay || len(rest) != 5 || rest[0] != '+' && rest[0] != '-' || hours > 23 || minutes > 59 {
 			return d, fmt.Errorf("the zone at character %d must be a sign and four digits, such as +0100", len(text)-len(rest)+1)
 		}
 		offset := hours*3600 + minutes*60

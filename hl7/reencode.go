@@ -123,6 +123,7 @@ type transcoder struct {
 	charset     *charset
 	replacement string
 	fields      bool // fields are inside of what is written, too
+	anew        bool // what would stay as it is is written anew, too
 }
 
 // append appends t.
@@ -157,7 +158,7 @@ func (c *transcoder) append(dst []byte, t text) ([]byte, error) {
 func (c *transcoder) leaf(dst []byte, t text) (_ []byte, err error) {
 	from, set := c.from.header.delims, c.from.charset()
 	same := c.charset.name == set.name && c.charset.known == set.known
-	if from == c.delims && same || string(t.raw) == `""` {
+	if from == c.delims && same && !c.anew || string(t.raw) == `""` {
 		return append(dst, t.raw...), nil
 	}
 	if at := indexDelimiter(t.cut, from.Escape); at < 0 || switches(t.raw[at:], from.Escape) {
