@@ -70,23 +70,6 @@ func (k Kind) String() string {
 	return fmt.Sprintf("kind %d", int(k))
 }
 
-// kindOf returns the kind of item that begins with the segment called name.
-func kindOf(name string) Kind {
-	switch name {
-	case "MSH":
-		return KindMessage
-	case "FHS":
-		return KindFileHeader
-	case "BHS":
-		return KindBatchHeader
-	case "BTS":
-		return KindBatchTrailer
-	case "FTS":
-		return KindFileTrailer
-	}
-	return 0
-}
-
 // An Item is what a file of HL7 v2 messages is made of: a message, or a header or a
 // trailer around messages.
 type Item struct {
