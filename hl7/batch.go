@@ -142,8 +142,8 @@ func checkCount(it Item, found, also int) error {
 	if len(line) < 4 {
 		return nil
 	}
-	field, _ := part(line, 2, line[3])
-	text := strings.TrimSpace(string(field))
+	field, _ := plain(line).part(2, line[3])
+	text := strings.TrimSpace(string(field.raw))
 	if text == "" || text == `""` {
 		return nil
 	}
