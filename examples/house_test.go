@@ -49,6 +49,7 @@ func TestImportDirections(t *testing.T) {
 		{"hl7", nil, []string{text}},
 		{"hl7/mllp", nil, nil},
 		{"hl7/standard", own("hl7"), []string{text}},
+		{"hl7/standard/v2xml", own("hl7", "hl7/standard"), []string{text}},
 		{"hl7/standard/profile", own("hl7", "hl7/standard"), []string{text, "gopkg.in/yaml.v3"}},
 		{"tlsconfig", own("tlsconfig/secret"), []string{"software.sslmate.com/src/go-pkcs12", "golang.org/x/crypto", "golang.org/x/sys", "github.com/youmark/pkcs8"}},
 		{"tlsconfig/secret", nil, nil},

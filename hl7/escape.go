@@ -147,6 +147,18 @@ func appendEscaped(dst []byte, text string, d Delimiters, switches bool) (_ []by
 	return dst, ok
 }
 
+// AppendEscaped appends text, in UTF-8, as it stands for itself inside a value: delimiters
+// and line ends become escape sequences, and the text of two quotes is kept apart from
+// the HL7 null. It fails where that needs an escape character and there is none.
+// [Message.Set] does this by itself.
+func (d Delimiters) AppendEscaped(dst []byte, text string) ([]byte, error) {
+	out, ok := appendEscaped(dst, text, d, false)
+	if !ok {
+		return dst, errNoEscape
+	}
+	return out, nil
+}
+
 // maxFormat bounds the numbers in formatting commands: more lines or columns than this
 // are on no page.
 const maxFormat = 1000

@@ -155,12 +155,27 @@ func (c *transcoder) append(dst []byte, t text) ([]byte, error) {
 }
 
 // leaf appends a text that has no parts.
-func (c *transcoder) leaf(dst []byte, t text) (_ []byte, err error) {
-	from, set := c.from.header.delims, c.from.charset()
-	same := c.charset.name == set.name && c.charset.known == set.known
-	if from == c.delims && same && !c.anew || string(t.raw) == `""` {
+func (c *transcoder) leaf(dst []byte, t text) ([]byte, error) {
+	set := c.from.charset()
+	same := c.charset.name == set.name && c.charset.known == set.known && !c.anew
+	if c.from.header.delims == c.delims && same || string(t.raw) == `""` {
 		return append(dst, t.raw...), nil
 	}
+	began := len(dst)
+	dst, err := c.pieces(dst, t, set, same)
+	if err == nil && string(dst[began:]) == `""` {
+		// What wasn't the null must not become it.
+		var ok bool
+		if dst, ok = appendEscaped(dst[:began], `""`, c.delims, false); !ok {
+			err = errNoEscape
+		}
+	}
+	return dst, err
+}
+
+// pieces appends the texts and escape sequences of a leaf.
+func (c *transcoder) pieces(dst []byte, t text, set *charset, same bool) (_ []byte, err error) {
+	from := c.from.header.delims
 	if at := indexDelimiter(t.cut, from.Escape); at < 0 || switches(t.raw[at:], from.Escape) {
 		return c.write(dst, set.text(t, from))
 	}
@@ -210,10 +225,13 @@ func cutSequence(t text, d Delimiters) (before text, sequence []byte, rest text)
 	}
 }
 
-var errNoEscape = errors.New("there is an escape sequence or a delimiter in a text, and the new delimiters have no escape character")
+var errNoEscape = errors.New("there is an escape sequence or a delimiter in a text, and no escape character to write it with")
 
 // write appends a text escaped and encoded.
 func (c *transcoder) write(dst []byte, text string) ([]byte, error) {
+	if text == `""` {
+		return append(dst, text...), nil // is a part of a text, or seen to by leaf
+	}
 	escaped, ok := appendEscaped(make([]byte, 0, len(text)), text, c.delims, c.charset.sets != nil)
 	if !ok {
 		return nil, errNoEscape

@@ -34,6 +34,43 @@ func (v Value) Text() string {
 	return v.m.charset().text(v.text, v.m.header.delims)
 }
 
+// A Piece is a part of a text: plain text, or an escape sequence that stands for something
+// else than text, such as formatting.
+type Piece struct {
+	Text     string // with its escape sequences resolved
+	Sequence string // without its escape characters, such as ".br" or "H"; "" for text
+}
+
+// Pieces yields the parts of a text in order. The commands of formatted text, .br among
+// them, highlighting (H, N) and local sequences (Z...) come as sequences, all else as text.
+func (v Value) Pieces() iter.Seq[Piece] {
+	return func(yield func(Piece) bool) {
+		if v.literal || v.m == nil {
+			yield(Piece{Text: string(v.text.raw)})
+			return
+		}
+		d, c := v.m.header.delims, v.m.charset()
+		rest := v.text
+		if at := indexDelimiter(rest.cut, d.Escape); at >= 0 && switches(rest.raw[at:], d.Escape) {
+			yield(Piece{Text: c.text(rest, d)})
+			return
+		}
+		for begin := 0; ; {
+			before, sequence, behind := cutSequence(rest.slice(begin, len(rest.raw)), d)
+			end := begin + len(before.raw)
+			_, resolved := appendSequence(nil, sequence, d)
+			if resolved && sequence[0] != '.' {
+				begin = len(rest.raw) - len(behind.raw) // is a part of the text
+				continue
+			}
+			if text := c.text(rest.slice(0, end), d); text != "" && !yield(Piece{Text: text}) || sequence == nil || !yield(Piece{Sequence: string(sequence)}) {
+				return
+			}
+			begin, rest = 0, behind
+		}
+	}
+}
+
 // Repetition returns repetition n of a field, from 1.
 func (v Value) Repetition(n int) (Value, bool) { return v.part(n, 1) }
 

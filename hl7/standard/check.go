@@ -1,7 +1,6 @@
 package standard
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 	"unicode/utf8"
@@ -15,7 +14,6 @@ type check struct {
 	dictionary *Dictionary
 	exact      bool // the dictionary is that of the message's own version
 	structure  *structure
-	delimiters hl7.Delimiters
 	yield      func(Finding) bool
 	stopped    bool
 	at         location
@@ -42,7 +40,7 @@ func (c *check) label() string {
 }
 
 // segment checks the content of one segment.
-func (c *check) segment(raw []byte) {
+func (c *check) segment(segment hl7.Segment) {
 	name := c.at.segment
 	c.variable = ""
 	s := c.dictionary.segments[name]
@@ -55,59 +53,38 @@ func (c *check) segment(raw []byte) {
 		}
 		return
 	}
-	n := 0
-	if name == "MSH" || name == "BHS" || name == "FHS" {
-		// The first field is the separator itself, the second names the other delimiters: neither is
-		// cut, and without them the message couldn't have been read.
-		n = 2
-		raw = after(raw, c.delimiters.Field)
-	}
-	raw = after(raw, c.delimiters.Field)
-	beyond := 0
-	for more := len(raw) > 0; more && !c.stopped; {
-		var text []byte
-		text, raw, more = cut(raw, c.delimiters.Field)
-		n++
-		if n > len(s.fields) {
-			if len(text) > 0 {
+	n, beyond := 0, 0
+	for number, value := range segment.Fields() {
+		if c.stopped {
+			return
+		}
+		n = number
+		switch {
+		case n <= 2 && (name == "MSH" || name == "BHS" || name == "FHS"):
+			// The delimiters: without them the message couldn't have been read.
+			continue
+		case n > len(s.fields):
+			if !value.IsEmpty() {
 				beyond = n
 			}
 			continue
+		case n == 2 && name == "OBX":
+			c.variable = string(value.Raw())
 		}
-		if n == 2 && name == "OBX" {
-			c.variable = string(text)
-		}
-		c.field(&s.fields[n-1], text, n)
+		c.field(&s.fields[n-1], value, n)
 	}
 	if beyond > 0 && c.exact {
 		c.at = location{segment: name, occurrence: c.at.occurrence, field: len(s.fields) + 1}
 		c.report(FieldUnknown, "%s has %d fields in version %s, and here there are %d.", name, len(s.fields), c.dictionary.version, beyond)
 	}
 	for n++; n <= len(s.fields) && !c.stopped; n++ {
-		c.field(&s.fields[n-1], nil, n)
+		c.field(&s.fields[n-1], hl7.Value{}, n)
 	}
 }
 
-// after returns what follows the first separator.
-func after(text []byte, separator byte) []byte {
-	_, rest, _ := cut(text, separator)
-	return rest
-}
-
-// cut returns what stands before the first separator and behind it. By a zero separator, one
-// that the message doesn't name, nothing is cut.
-func cut(text []byte, separator byte) (head, rest []byte, more bool) {
-	if separator != 0 {
-		if i := bytes.IndexByte(text, separator); i >= 0 {
-			return text[:i], text[i+1:], true
-		}
-	}
-	return text, nil, false
-}
-
-func (c *check) field(f *Field, text []byte, n int) {
+func (c *check) field(f *Field, whole hl7.Value, n int) {
 	c.at.field, c.at.repetition, c.at.component, c.at.subcomponent = n, 0, 0, 0
-	if len(text) == 0 {
+	if whole.IsEmpty() {
 		if f.Usage == Required {
 			c.report(FieldMissing, "%s is required, and is absent or empty.", c.label())
 		}
@@ -122,11 +99,12 @@ func (c *check) field(f *Field, text []byte, n int) {
 		return
 	}
 	count := 0
-	for more := true; more && !c.stopped; {
-		var value []byte
-		value, text, more = cut(text, c.delimiters.Repetition)
-		count++
-		c.at.repetition = count
+	for n, value := range whole.Repetitions() {
+		if c.stopped {
+			return
+		}
+		count = n
+		c.at.repetition = n
 		c.value(f, value, 0)
 	}
 	if f.Repeat > 0 && count > f.Repeat {
@@ -143,12 +121,10 @@ func times(n int) string {
 	return fmt.Sprintf("%d times", n)
 }
 
-// null is the text that asks the receiver to delete the value: it is never checked further.
-const null = `""`
-
 // value checks a repetition of a field, a component (depth 1) or a subcomponent (depth 2).
-func (c *check) value(f *Field, text []byte, depth int) {
-	if len(text) == 0 || string(text) == null {
+// What is the HL7 null is never checked further.
+func (c *check) value(f *Field, v hl7.Value, depth int) {
+	if v.IsEmpty() || v.IsNull() {
 		return
 	}
 	typ := f.Type
@@ -166,27 +142,29 @@ func (c *check) value(f *Field, text []byte, depth int) {
 		return
 	}
 	if len(t.components) == 0 {
-		c.primitive(f, typ, text, depth)
+		c.primitive(f, typ, v, depth)
 		return
 	}
-	c.composite(f, t, text, depth)
+	c.composite(f, t, v, depth)
 }
 
-func (c *check) composite(f *Field, t *dataType, text []byte, depth int) {
-	separator := c.delimiters.Component
+func (c *check) composite(f *Field, t *dataType, v hl7.Value, depth int) {
+	parts := v.Components()
 	switch depth {
 	case 1:
-		separator = c.delimiters.Subcomponent
+		parts = v.Subcomponents()
 	case 2:
-		separator = 0 // nothing is left to cut with: the text is the first component
+		// Nothing is left to cut with: the value is the first component.
+		parts = func(yield func(int, hl7.Value) bool) { yield(1, v) }
 	}
 	n, beyond := 0, 0
-	for more := true; more && !c.stopped; {
-		var part []byte
-		part, text, more = cut(text, separator)
-		n++
+	for number, part := range parts {
+		if c.stopped {
+			break
+		}
+		n = number
 		if n > len(t.components) {
-			if len(part) > 0 {
+			if !part.IsEmpty() {
 				beyond = n
 			}
 			continue
@@ -197,7 +175,7 @@ func (c *check) composite(f *Field, t *dataType, text []byte, depth int) {
 		c.component(t, n, part, depth)
 	}
 	for n++; n <= len(t.components) && depth < 2 && !c.stopped; n++ {
-		c.component(t, n, nil, depth)
+		c.component(t, n, hl7.Value{}, depth)
 	}
 	c.leave(depth)
 	if beyond > 0 && c.exact {
@@ -215,7 +193,7 @@ func (c *check) leave(depth int) {
 	}
 }
 
-func (c *check) component(t *dataType, n int, text []byte, depth int) {
+func (c *check) component(t *dataType, n int, v hl7.Value, depth int) {
 	switch depth {
 	case 0:
 		c.at.component, c.at.subcomponent = n, 0
@@ -223,7 +201,7 @@ func (c *check) component(t *dataType, n int, text []byte, depth int) {
 		c.at.subcomponent = n
 	}
 	f := &t.components[n-1]
-	if len(text) == 0 {
+	if v.IsEmpty() {
 		if f.Usage == Required && depth < 2 {
 			c.report(ComponentMissing, "%s is required where its field is valued, and is absent or empty.", c.label())
 		}
@@ -239,60 +217,44 @@ func (c *check) component(t *dataType, n int, text []byte, depth int) {
 	}
 	if t.name == "TS" && n == 1 && f.Type == "ST" {
 		// Before 2.5 the time in a time stamp was described as a string.
-		c.format("TS", text)
+		c.format("TS", v)
 		return
 	}
-	c.value(f, text, depth+1)
+	c.value(f, v, depth+1)
 }
 
 // primitive checks a value that has no components.
-func (c *check) primitive(f *Field, typ string, text []byte, depth int) {
-	whole := text
+func (c *check) primitive(f *Field, typ string, whole hl7.Value, depth int) {
+	v := whole
 	if depth == 0 {
-		text, _, _ = cut(text, c.delimiters.Component)
+		v, _ = v.Component(1)
 	}
 	if depth < 2 {
-		text, _, _ = cut(text, c.delimiters.Subcomponent)
+		v, _ = v.Subcomponent(1)
 	}
-	if len(text) < len(whole) && typ != "FT" && typ != "TX" && c.exact {
+	if len(v.Raw()) < len(whole.Raw()) && typ != "FT" && typ != "TX" && c.exact {
 		c.report(ComponentUnknown, "%s is of the type %s, which has no components, and holds a delimiter; where it is text, the delimiter must be escaped.", c.label(), typ)
 	}
-	if len(text) == 0 || string(text) == null {
+	if v.IsEmpty() || v.IsNull() {
 		return
 	}
 	// The length of an ID is that of its codes, and the table decides about these; for OBX-2 up to
 	// 2.5.1 the standard itself has a length that is too short for them.
-	if c.exact && typ != "ID" && f.Length > 0 && len(text) > f.Length && c.length(text) > f.Length {
-		c.report(Length, "%s may have %d characters, and has %d.", c.label(), f.Length, c.length(text))
+	if c.exact && typ != "ID" && f.Length > 0 && len(v.Raw()) > f.Length && length(v) > f.Length {
+		c.report(Length, "%s may have %d characters, and has %d.", c.label(), f.Length, length(v))
 	}
-	c.format(typ, text)
+	c.format(typ, v)
 	if f.Table != "" {
-		c.code(f.Table, typ, text)
+		c.code(f.Table, typ, v)
 	}
 }
 
-// length counts characters; an escape sequence counts as one.
-func (c *check) length(text []byte) int {
-	n := 0
-	for len(text) > 0 {
-		size := 1
-		if text[0] == c.delimiters.Escape {
-			// A sequence is short; what has no end soon is none.
-			if end := bytes.IndexByte(text[1:min(len(text), 200)], c.delimiters.Escape); end >= 0 {
-				size = end + 2
-			}
-		} else if text[0] >= utf8.RuneSelf {
-			_, size = utf8.DecodeRune(text)
-		}
-		text = text[size:]
-		n++
-	}
-	return n
-}
+// length counts characters.
+func length(v hl7.Value) int { return utf8.RuneCountInString(v.Text()) }
 
-func (c *check) format(typ string, text []byte) {
+func (c *check) format(typ string, v hl7.Value) {
 	is, want, ok := formatOf(typ)
-	if ok && string(text) != null && (len(text) > maxFormatted || !is(string(text))) {
+	if ok && !v.IsNull() && (len(v.Raw()) > maxFormatted || !is(string(v.Raw()))) {
 		c.report(Format, "%s is of the type %s and can't be read as %s.", c.label(), typ, want)
 	}
 }
@@ -311,8 +273,8 @@ func coded(typ string) bool {
 
 // code checks a code against its table. How much a code that isn't there matters depends on who
 // made the table: the site itself, the standard (ID and CNE), or the standard as a suggestion.
-func (c *check) code(id, typ string, text []byte) {
-	if len(text) == 0 || string(text) == null {
+func (c *check) code(id, typ string, v hl7.Value) {
+	if v.IsEmpty() || v.IsNull() {
 		return
 	}
 	t, ok := c.dictionary.Table(id)
@@ -334,10 +296,10 @@ func (c *check) code(id, typ string, text []byte) {
 	if c.validator.severity(rule) == Off {
 		return
 	}
-	if _, ok := t.Code(string(text)); ok {
+	if _, ok := t.Code(v.Text()); ok {
 		return
 	}
-	if id == valueTypes && !t.t.site && c.dictionary.types[string(text)] != nil {
+	if id == valueTypes && !t.t.site && c.dictionary.types[string(v.Raw())] != nil {
 		return // a data type of an older version, which the table no longer has
 	}
 	c.report(rule, "%s holds a code that isn't in table %s (%s).", c.label(), t.ID(), t.Description())

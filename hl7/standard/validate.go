@@ -59,7 +59,7 @@ func Validate(m *hl7.Message) iter.Seq[Finding] {
 // nothing in a message makes it fail.
 func (v *Validator) Validate(m *hl7.Message) iter.Seq[Finding] {
 	return func(yield func(Finding) bool) {
-		c := &check{validator: v, delimiters: m.Delimiters(), yield: yield}
+		c := &check{validator: v, yield: yield}
 		c.message(m)
 	}
 }
@@ -99,7 +99,7 @@ func (c *check) message(m *hl7.Message) {
 			c.at = here
 		}
 		if known {
-			c.segment(segments[i].Bytes())
+			c.segment(segments[i])
 		}
 	}
 }
