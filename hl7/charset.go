@@ -36,6 +36,15 @@ const maxCharsets = 16
 
 var utf8Charset = charset{known: true}
 
+// commonCharsets are those that most messages are in, by MSH-18.
+var commonCharsets = map[string]*charset{
+	"":              &utf8Charset,
+	"UNICODE UTF-8": {name: "UNICODE UTF-8", known: true},
+	"ASCII":         {name: "ASCII", known: true, strict: true},
+	"8859/1":        {name: "8859/1", known: true, table: charmap.ISO8859_1},
+	"8859/15":       {name: "8859/15", known: true, table: charmap.ISO8859_15},
+}
+
 // charsetOf returns the character set of these names: the first is that of the message,
 // the others are what escape sequences may change to. No name is read and written as
 // UTF-8; so is what claims ASCII read, because many senders write UTF-8 and don't say so.

@@ -55,11 +55,12 @@ const blockSize = 128
 // Walk returns a cursor before the first value.
 func (m *Message) Walk() *Cursor {
 	m.index()
-	c := m.resting
+	rare := m.makeRare()
+	c := rare.resting
 	if c == nil {
 		c = new(Cursor)
 	}
-	m.resting = nil
+	rare.resting = nil
 	if c.m == nil || c.delims != m.header.delims {
 		c.delims, c.kinds = m.header.delims, m.header.delims.kinds()
 		for i, kind := range c.kinds {
@@ -77,7 +78,7 @@ func (c *Cursor) Next() bool {
 	for c.i >= c.n {
 		if c.at > len(c.text.cut) || c.next == 0 {
 			if c.next >= c.m.Len() {
-				c.m.resting = c
+				c.m.makeRare().resting = c
 				return false
 			}
 			c.begin()

@@ -49,9 +49,8 @@ func (d Delimiters) msh() ([]byte, error) {
 // header segment, and returns where MSH-2 ends. at is the header's offset in the
 // message, for errors.
 func readDelimiters(header []byte, at int) (d Delimiters, end int, err error) {
-	name := string(header[:3])
 	fail := func(offset int, reason string) (Delimiters, int, error) {
-		return Delimiters{}, 0, &ParseError{Offset: at + offset, Segment: name, Reason: reason}
+		return Delimiters{}, 0, &ParseError{Offset: at + offset, Segment: string(header[:3]), Reason: reason}
 	}
 	if len(header) < 4 {
 		return fail(3, "the field separator is missing: the message ends behind the segment's name")

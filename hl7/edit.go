@@ -94,7 +94,7 @@ func (m *Message) encoded(p Path, text string) ([]byte, error) {
 	if c.known && isPlain(escaped) {
 		return escaped, nil
 	}
-	return c.encode(string(escaped), m.replacement)
+	return c.encode(string(escaped), m.rarely().replacement)
 }
 
 // fits reports whether encoded can stand at p.
@@ -170,12 +170,12 @@ func (m *Message) setIn(at int, p Path, value []byte, op operation) error {
 // rereadHeader follows an edit of the MSH segment. That has no fault: its delimiters
 // aren't edited.
 func (m *Message) rereadHeader() {
-	if _, err := m.header.parse(m.segment(0).raw, m.wide); err != nil {
+	if _, err := m.header.parse(m.segment(0).raw, m.header.wide); err != nil {
 		panic(err)
 	}
-	if m.transport == "" && !bytes.Equal(m.declared, m.header.Field(18)) {
+	if m.rarely().transport == "" && m.header.wide.size == 0 && m.charset().name != string(m.header.Field(18)) {
 		m.recut()
-	} else if m.transport != "" {
+	} else if m.rarely().transport != "" {
 		m.header.recutBy(m.charset())
 	}
 }
@@ -268,7 +268,7 @@ func (m *Message) insertSegment(at int, encoded []byte) {
 	m.edited = append(m.edited, segmentText{})
 	copy(m.edited[at+1:], m.edited[at:])
 	m.edited[at] = segmentText{text: m.masked(encoded), end: end}
-	m.hints, m.grouped = [4]hint{}, hint{}
+	m.hints = nil
 }
 
 // spliced returns segment t with op done at the place that p names inside of it.
@@ -379,7 +379,7 @@ func (m *Message) deleteSegments(p Path) bool {
 	}
 	clear(m.edited[len(kept):])
 	m.edited = kept
-	m.hints, m.grouped = [4]hint{}, hint{}
+	m.hints = nil
 	return true
 }
 

@@ -15,8 +15,8 @@ type Header struct {
 	msh    []byte // without its segment end
 	wide   wide   // what the message came in; msh is UTF-8 then
 	delims Delimiters
-	fields [headerFields]span // of MSH-3 and on; index 0 is MSH-3
-	n      int
+	starts [headerFields + 1]uint32 // of MSH-3 and on; each ends a byte before the next
+	n      uint8
 }
 
 // headerFields is how many fields from MSH-3 on are indexed: up to MSH-21.
@@ -73,19 +73,19 @@ func (h *Header) parse(raw []byte, w wide) (start int, err error) {
 // index finds the fields from MSH-3 on in cut, which is MSH or MSH masked.
 func (h *Header) index(cut []byte) {
 	h.n = 0
-	end := 4 + bytes.IndexByte(cut[4:], h.delims.Field)
-	if end < 4 {
+	at := 4 + bytes.IndexByte(cut[4:], h.delims.Field) + 1
+	if at < 5 {
 		return
 	}
-	for h.n < headerFields && end < len(cut) {
-		from := end + 1
-		if i := bytes.IndexByte(cut[from:], h.delims.Field); i >= 0 {
-			end = from + i
+	h.starts[0] = uint32(at)
+	for h.n < headerFields && at <= len(cut) {
+		if i := bytes.IndexByte(cut[at:], h.delims.Field); i >= 0 {
+			at += i + 1
 		} else {
-			end = len(cut)
+			at = len(cut) + 1
 		}
-		h.fields[h.n] = span{uint32(from), uint32(end)}
 		h.n++
+		h.starts[h.n] = uint32(at)
 	}
 }
 
@@ -115,7 +115,7 @@ func (h *Header) recut() {
 	if named.known && !named.masks() && named.name != "" {
 		return
 	}
-	for _, c := range []charset{named, charsetOf("BIG-5"), charsetOf("GB 18030-2000"), charsetOf("Shift_JIS"), charsetOf("ISO IR87")} {
+	for _, c := range []charset{*named, charsetOf("BIG-5"), charsetOf("GB 18030-2000"), charsetOf("Shift_JIS"), charsetOf("ISO IR87")} {
 		if !c.masks() {
 			continue
 		}
@@ -126,7 +126,7 @@ func (h *Header) recut() {
 			continue
 		}
 		certain := again
-		if certain.recutBy(&named); certain.fields == again.fields {
+		if certain.recutBy(named); certain.starts == again.starts && certain.n == again.n {
 			*h = again
 			return
 		}
@@ -141,14 +141,20 @@ func (h *Header) recutBy(c *charset) {
 }
 
 // charset returns the character set that MSH-18 names.
-func (h *Header) charset() charset {
+func (h *Header) charset() *charset {
+	field := h.Field(18)
+	if c := commonCharsets[string(field)]; c != nil {
+		return c
+	}
 	var names []string
-	for rest, more := plain(h.Field(18)), true; more && len(names) < maxCharsets; {
+	for rest, more := plain(field), true; more && len(names) < maxCharsets; {
 		var name text
 		name, rest, more = rest.next(h.delims.Repetition)
 		names = append(names, string(name.raw))
 	}
-	return charsetOf(names...)
+	c := charsetOf(names...)
+	c.name = string(field)
+	return &c
 }
 
 // skipBefore returns where a message begins behind a byte order mark and line ends.
@@ -203,12 +209,11 @@ func (h *Header) Field(n int) []byte {
 	case n == 2:
 		end := len(h.msh)
 		if h.n > 0 {
-			end = int(h.fields[0].start) - 1
+			end = int(h.starts[0]) - 1
 		}
 		return h.msh[4:end]
-	case n-3 < h.n:
-		f := h.fields[n-3]
-		return h.msh[f.start:f.end]
+	case n-3 < int(h.n):
+		return h.msh[h.starts[n-3] : h.starts[n-2]-1]
 	}
 	return nil
 }

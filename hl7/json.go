@@ -48,7 +48,7 @@ func (m *Message) MarshalJSON() ([]byte, error) {
 	if m.Len() == 0 {
 		return nil, errors.New("hl7: there is no message")
 	}
-	out := jsonMessage{Form: m.wide.String(), CharacterSet: m.transport, Before: string(m.raw[:m.start])}
+	out := jsonMessage{Form: m.header.wide.String(), CharacterSet: m.rarely().transport, Before: string(m.raw[:m.start])}
 	w := jsonWriter{m.charset(), m.header.delims}
 	for i, s := range m.Segments() {
 		js := jsonSegment{Name: w.raw(s.text.raw[:len(s.name())], false)}
@@ -188,8 +188,7 @@ func (in *jsonMessage) encode() ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		c := h.charset()
-		w.charset = &c
+		w.charset = h.charset()
 	}
 	switch {
 	case form.size > 0:

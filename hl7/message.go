@@ -14,26 +14,45 @@ import (
 //
 // The zero value is empty; [Message.Parse] fills it and uses its memory again.
 type Message struct {
-	original []byte // as it was parsed
-	raw      []byte // the same, but UTF-8 where the original is UTF-16 or UTF-32
-	wide     wide
-	start    int // of MSH in raw
-	header   Header
+	raw    []byte // as it was parsed, but UTF-8 in place of UTF-16 or UTF-32
+	start  uint32 // of MSH in raw
+	header Header
+	rare   *rare
 
-	values      charset // of values; known once somebody has asked
-	asked       bool
-	declared    []byte // the MSH-18 that values was made of
-	transport   string // the character set that the transport named
-	replacement string
-
-	cut     []byte // raw, masked where the character set wants it; made with spans
-	spans   []span // segments of raw, without their ends; made when they are asked for
-	indexed bool
-	resting *Cursor // is used again for the next walk
-	hints   [4]hint
-	grouped hint          // the last group: its parent at, and in n the end
+	asked   bool     // for values
+	indexed bool     // spans
+	values  *charset // until somebody has asked: that of the message before
+	spans   []span   // segments of raw, without their ends; made when they are asked for
+	hints   *hints
 	patches []patch       // segments that were changed in their place
 	edited  []segmentText // in place of raw, spans and patches, since a segment came or went
+}
+
+// A rare is what few messages have. It is apart, so that the many take little memory.
+type rare struct {
+	original    []byte // as it was parsed, where that is not raw
+	cut         []byte // raw masked, where the character set wants it; made with spans
+	transport   string // the character set that the transport named
+	replacement string
+	resting     *Cursor // is used again for the next walk
+}
+
+var nothingRare rare
+
+// rarely returns what few messages have, for reading.
+func (m *Message) rarely() *rare {
+	if m.rare == nil {
+		return &nothingRare
+	}
+	return m.rare
+}
+
+// makeRare returns it for writing.
+func (m *Message) makeRare() *rare {
+	if m.rare == nil {
+		m.rare = new(rare)
+	}
+	return m.rare
 }
 
 // A patch is a segment that stands in place of another one. A few of them are kept beside
@@ -77,40 +96,47 @@ func New(d Delimiters) (*Message, error) {
 // Parse reads a message into m, as the function [Parse] does, and uses m's memory
 // again. After an error m is empty.
 func (m *Message) Parse(raw []byte) error {
-	*m = Message{spans: m.spans[:0], patches: m.patches[:0], resting: m.resting, values: m.values, declared: m.declared}
+	*m = Message{spans: m.spans[:0], patches: m.patches[:0], values: m.values, rare: m.rare}
+	if m.rare != nil {
+		*m.rare = rare{resting: m.rare.resting}
+	}
 	body := raw
-	if w := detectWide(raw); w.size > 0 {
+	w := detectWide(raw)
+	if w.size > 0 {
 		var err error
 		if body, err = w.decode(raw); err != nil {
 			return err
 		}
-		m.wide = w
 	}
-	start, err := m.header.parse(body, m.wide)
+	start, err := m.header.parse(body, w)
 	if err != nil {
-		m.header, m.wide = Header{}, wide{}
+		m.header = Header{}
 		return err
 	}
-	m.original, m.raw, m.start = raw, body, start
+	if m.raw, m.start = body, uint32(start); w.size > 0 {
+		m.makeRare().original = raw
+	}
 	return nil
 }
 
 // charset returns the character set of the message's values.
 func (m *Message) charset() *charset {
-	if !m.asked {
-		m.asked = true
-		named := m.header.Field(18)
-		switch {
-		case m.wide.size > 0 || m.transport == "" && len(named) == 0:
-			m.values = utf8Charset
-		case m.transport != "":
-			m.values = charsetOf(m.transport)
-		case m.declared == nil || !bytes.Equal(m.declared, named):
-			// A message that is used again mostly says the same.
-			m.values, m.declared = m.header.charset(), append(m.declared[:0], named...)
-		}
+	if m.asked {
+		return m.values
 	}
-	return &m.values
+	m.asked = true
+	named := m.header.Field(18)
+	switch {
+	case m.header.wide.size > 0 || m.rarely().transport == "" && len(named) == 0:
+		m.values = &utf8Charset
+	case m.rarely().transport != "":
+		c := charsetOf(m.rare.transport)
+		m.values = &c
+	case m.values == nil || m.values.name != string(named):
+		// A Message that is used again mostly finds the same.
+		m.values = m.header.charset()
+	}
+	return m.values
 }
 
 // SetCharacterSet says in which character set the message's values are, against what
@@ -120,10 +146,10 @@ func (m *Message) charset() *charset {
 // where it isn't, and for a message in UTF-16 or UTF-32, nothing changes.
 func (m *Message) SetCharacterSet(name string) bool {
 	c := charsetOf(name)
-	if !c.known || m.wide.size > 0 {
+	if !c.known || m.header.wide.size > 0 {
 		return c.known
 	}
-	m.transport = name
+	m.makeRare().transport = name
 	m.header.recutBy(&c)
 	m.recut()
 	return true
@@ -131,14 +157,14 @@ func (m *Message) SetCharacterSet(name string) bool {
 
 // SetReplacement says what is written in place of a character that the message's
 // character set doesn't have, such as "?". The default, "", makes it an error.
-func (m *Message) SetReplacement(s string) { m.replacement = s }
+func (m *Message) SetReplacement(s string) { m.makeRare().replacement = s }
 
 // recut follows a change of the character set.
 func (m *Message) recut() {
-	m.asked = false
+	m.asked, m.values = false, nil
 	c := m.charset()
 	if m.indexed {
-		m.cut = c.cut(m.raw, m.header.delims.Escape)
+		m.mask(c)
 	}
 	for i, p := range m.patches {
 		m.patches[i].text = m.masked(p.text.raw)
@@ -163,9 +189,16 @@ func (m *Message) Delimiters() Delimiters { return m.header.delims }
 // parsed from; they must not be changed.
 func (m *Message) Bytes() []byte {
 	if !m.isEdited() {
-		return m.original
+		return m.asParsed()
 	}
 	return m.AppendTo(nil)
+}
+
+func (m *Message) asParsed() []byte {
+	if m.header.wide.size > 0 {
+		return m.rare.original
+	}
+	return m.raw
 }
 
 func (m *Message) isEdited() bool { return m.edited != nil || len(m.patches) > 0 }
@@ -173,7 +206,7 @@ func (m *Message) isEdited() bool { return m.edited != nil || len(m.patches) > 0
 // AppendTo appends the message's encoding to dst.
 func (m *Message) AppendTo(dst []byte) []byte {
 	if !m.isEdited() {
-		return append(dst, m.original...)
+		return append(dst, m.asParsed()...)
 	}
 	size := 0
 	for part := range m.parts() {
@@ -184,15 +217,15 @@ func (m *Message) AppendTo(dst []byte) []byte {
 	for part := range m.parts() {
 		dst = append(dst, part...)
 	}
-	if m.wide.size > 0 {
-		return m.wide.encode(dst[:began], dst[began:])
+	if m.header.wide.size > 0 {
+		return m.header.wide.encode(dst[:began], dst[began:])
 	}
 	return dst
 }
 
 // WriteTo writes the message's encoding to w without making a copy of it.
 func (m *Message) WriteTo(w io.Writer) (int64, error) {
-	if !m.isEdited() || m.wide.size > 0 {
+	if !m.isEdited() || m.header.wide.size > 0 {
 		n, err := w.Write(m.Bytes())
 		return int64(n), err
 	}
@@ -232,11 +265,12 @@ func (m *Message) index() {
 		return
 	}
 	m.indexed = true
-	m.cut = m.charset().cut(m.raw, m.header.delims.Escape)
+	m.mask(m.charset())
 	if m.spans == nil {
-		m.spans = make([]span, 0, 8+(len(m.raw)-m.start)/64)
+		// More are added when they are needed: a large message may be one document.
+		m.spans = make([]span, 0, min(4+(len(m.raw)-int(m.start))/80, 1024))
 	}
-	at := m.start
+	at := int(m.start)
 	rest := m.raw[at:]
 	cr, lf := bytes.IndexByte(rest, '\r'), bytes.IndexByte(rest, '\n')
 	for {
@@ -269,6 +303,16 @@ func (m *Message) index() {
 	}
 }
 
+// mask sees to it that no letter of the character set is taken for a delimiter.
+func (m *Message) mask(c *charset) {
+	switch {
+	case c.masks():
+		m.makeRare().cut = c.cut(m.raw, m.header.delims.Escape)
+	case m.rare != nil:
+		m.rare.cut = nil
+	}
+}
+
 // Len returns the number of segments.
 func (m *Message) Len() int {
 	if m.edited != nil {
@@ -289,7 +333,10 @@ func (m *Message) segment(i int) text {
 		}
 	}
 	s := m.spans[i]
-	return text{m.raw[s.start:s.end], m.cut[s.start:s.end]}
+	if cut := m.rarely().cut; cut != nil {
+		return text{m.raw[s.start:s.end], cut[s.start:s.end]}
+	}
+	return plain(m.raw[s.start:s.end])
 }
 
 // setSegment puts a segment in place of segment i.
@@ -338,8 +385,17 @@ func (m *Message) named(i int, name segmentName) bool {
 // goes on from there: reading all of a million OBX one by one takes linear time.
 type hint struct {
 	name        segmentName
-	from, n, at int
+	from, n, at int32
 }
+
+// hints are of several names, and of the last group: its parent at, and in n the end.
+type hints struct {
+	names [4]hint
+	group hint
+}
+
+// minHinted is how many segments a search must go over to be worth a hint.
+const minHinted = 32
 
 // find returns the place of the segment that p names in [from, to), or -1, and how many
 // of its name there were up to it.
@@ -353,14 +409,23 @@ func (m *Message) find(p place, from, to int) (at, seen int) {
 		return -1, 0
 	}
 	n, i := max(p.n, 1), from
-	h := &m.hints[p.name[2]&3]
-	if h.name == p.name && h.from == from && h.n <= n && h.at < to {
-		i, seen = h.at, h.n-1
+	var h *hint
+	if m.hints != nil {
+		h = &m.hints.names[p.name[2]&3]
+		if h.name == p.name && int(h.from) == from && int(h.n) <= n && int(h.at) < to {
+			i, seen = int(h.at), int(h.n)-1
+		}
 	}
 	for ; i < to; i++ {
 		if m.named(i, p.name) {
 			if seen++; seen == n {
-				*h = hint{p.name, from, n, i}
+				if h == nil && i >= from+minHinted {
+					m.hints = new(hints)
+					h = &m.hints.names[p.name[2]&3]
+				}
+				if h != nil {
+					*h = hint{p.name, int32(from), int32(n), int32(i)}
+				}
 				return i, seen
 			}
 		}
@@ -371,15 +436,22 @@ func (m *Message) find(p place, from, to int) (at, seen int) {
 // group returns the segments behind a parent and before the next one of its name.
 func (m *Message) group(parent int, name segmentName) (from, to int) {
 	from, to = parent+1, m.Len()
-	if h := m.grouped; h.name == name && h.at == parent {
-		return from, h.n
+	if m.hints != nil {
+		if h := m.hints.group; h.name == name && int(h.at) == parent {
+			return from, int(h.n)
+		}
 	}
 	for i := from; i < to; i++ {
 		if m.named(i, name) {
 			to = i
 		}
 	}
-	m.grouped = hint{name: name, at: parent, n: to}
+	if m.hints == nil && to >= from+minHinted {
+		m.hints = new(hints)
+	}
+	if m.hints != nil {
+		m.hints.group = hint{name: name, at: int32(parent), n: int32(to)}
+	}
 	return from, to
 }
 
@@ -405,6 +477,12 @@ func (m *Message) Find(p Path) int {
 // go as far as p. A value that is there and empty is returned as such. Component 1 of a
 // field without components is the field. With a [*] the first is taken.
 func (m *Message) Lookup(p Path) (Value, bool) {
+	if p.segment == (place{name: mshName}) && p.parent.name == none && p.field > 2 && !m.charset().masks() {
+		// The header knows its fields, and nothing else needs to be cut.
+		if p.field-3 < int(m.header.n) {
+			return m.lookupInField(plain(m.header.Field(p.field)), p)
+		}
+	}
 	at := m.Find(p)
 	if at < 0 {
 		return Value{}, false
@@ -424,6 +502,10 @@ func (m *Message) lookupIn(t text, p Path) (Value, bool) {
 	if p.field <= 2 && s.isHeader() {
 		return Value{m, t, true}, p.repetition <= 1 && p.component <= 1 && p.subcomponent <= 1
 	}
+	return m.lookupInField(t, p)
+}
+
+func (m *Message) lookupInField(t text, p Path) (_ Value, ok bool) {
 	d := m.header.delims
 	n := max(p.repetition, 1)
 	if p.repetition == last {

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -219,11 +221,12 @@ func TestRealMessagesAreKeptExactly(t *testing.T) {
 // offset returns where part, a slice of raw, begins in it.
 func offset(raw, part []byte) int { return cap(raw) - cap(part) }
 
-func TestParseUsesMemoryAgain(t *testing.T) {
+// What a parsed message takes is bounded: three allocations, none where the memory is used
+// again, and half as much as the message itself on the average of real ones.
+func TestParseAllocations(t *testing.T) {
 	raw := []byte(oru)
-	path, last := hl7.MustPath("PID-3.1"), hl7.MustPath("OBX[4]-5")
-	var m hl7.Message
-	if n := testing.AllocsPerRun(100, func() {
+	path, last := hl7.MustPath("PID-3.1"), hl7.MustPath("OBX[last]-5")
+	read := func(m *hl7.Message) {
 		if err := m.Parse(raw); err != nil {
 			t.Fatal(err)
 		}
@@ -232,8 +235,83 @@ func TestParseUsesMemoryAgain(t *testing.T) {
 		if !ok || !more || len(v.Raw()) != 4 || len(w.Raw()) != 1 {
 			t.Fatal(v, w)
 		}
-	}); n > 1 {
+	}
+	if n := testing.AllocsPerRun(100, func() { read(new(hl7.Message)) }); n > 3 {
+		t.Errorf("%v allocations", n)
+	}
+	var m hl7.Message
+	if n := testing.AllocsPerRun(100, func() { read(&m) }); n > 0 {
 		t.Errorf("%v allocations with reuse", n)
+	}
+	if n := testing.AllocsPerRun(100, func() {
+		for c := m.Walk(); c.Next(); {
+		}
+	}); n > 0 {
+		t.Errorf("%v allocations for a walk", n)
+	}
+	size := 0
+	var before, after runtime.MemStats
+	messages := corpus(t)
+	runtime.ReadMemStats(&before)
+	for _, raw := range messages {
+		m, err := hl7.Parse(raw)
+		if err != nil {
+			continue
+		}
+		m.Get(last)
+		size += len(raw)
+		runtime.KeepAlive(m)
+	}
+	runtime.ReadMemStats(&after)
+	if used := int(after.TotalAlloc - before.TotalAlloc); used > size/2 {
+		t.Errorf("%d bytes for messages of %d", used, size)
+	}
+}
+
+// A large message is not copied before it is written, and then once.
+func TestLargeMessage(t *testing.T) {
+	const size = 200 << 20
+	raw := make([]byte, 0, size+1000)
+	raw = append(raw, "MSH|^~\\&|A\rPID|1\rOBX|1|ED|||^^^Base64^"...)
+	for len(raw) < size {
+		raw = append(raw, "JVBERi0xLjQKJcOkw7zDtsOfCjIgMCBvYmoKPDwvTGVuZ3RoIDMgMCBSL0ZpbHRlcg"...)
+	}
+	raw = append(raw, "|F\rNTE|1\r"...)
+	allocated := func(work func()) int {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		work()
+		runtime.ReadMemStats(&after)
+		return int(after.TotalAlloc - before.TotalAlloc)
+	}
+	var m *hl7.Message
+	document := hl7.MustPath("OBX-5.5")
+	if n := allocated(func() {
+		m = parse(t, string("MSH|^~\\&|B")) // warm
+		var err error
+		if m, err = hl7.Parse(raw); err != nil {
+			t.Fatal(err)
+		}
+		if v, ok := m.Lookup(document); !ok || len(v.Raw()) < size-100 {
+			t.Fatal("no document")
+		}
+		if err := m.Set(hl7.MustPath("PID-3"), "4711"); err != nil {
+			t.Fatal(err)
+		}
+		if err := m.AppendSegment([]byte("ZZZ|1")); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := m.WriteTo(io.Discard); err != nil || n < size {
+			t.Fatal(n, err)
+		}
+	}); n > 1<<20 {
+		t.Errorf("%d bytes were allocated to read, edit and write it", n)
+	}
+	if n := allocated(func() { m.Bytes() }); n > size*11/10 {
+		t.Errorf("%d bytes were allocated for a copy", n)
+	}
+	if n := allocated(func() { m.Get(document) }); n > size*11/10 {
+		t.Errorf("%d bytes were allocated for the document", n)
 	}
 }
 

@@ -39,7 +39,10 @@ type place struct {
 // A segmentName is the name of a segment. The zero value is none.
 type segmentName [3]byte
 
-var none segmentName
+var (
+	none    segmentName
+	mshName = segmentName{'M', 'S', 'H'}
+)
 
 // String returns the name, or "" where there is none.
 func (n segmentName) String() string {

@@ -14,7 +14,7 @@ func (m *Message) SetValue(p Path, v Value) error {
 	if v.m == nil || v.literal {
 		return m.Set(p, string(v.text.raw))
 	}
-	t := transcoder{from: v.m, delims: m.header.delims, charset: m.charset(), replacement: m.replacement}
+	t := transcoder{from: v.m, delims: m.header.delims, charset: m.charset(), replacement: m.rarely().replacement}
 	encoded, err := t.append(nil, v.text)
 	if err != nil {
 		return fmt.Errorf("hl7: %v: %w", p, err)
@@ -47,7 +47,7 @@ func (m *Message) Reencode(e Encoding) error {
 	if err != nil {
 		return err
 	}
-	form := m.wide
+	form := m.header.wide
 	if e.CharacterSet != "" {
 		named := charsetOf(strings.Split(e.CharacterSet, string(t.delims.Repetition))...)
 		if !named.known {
@@ -79,19 +79,20 @@ func (m *Message) Reencode(e Encoding) error {
 		}
 		edited[i] = segmentText{text: plain(out), end: m.ends(i)}
 	}
-	again := Message{raw: m.raw, start: m.start, wide: form, edited: edited, replacement: m.replacement}
-	if m.wide.size == 0 && form.size > 0 {
+	again := Message{raw: m.raw, start: m.start, edited: edited}
+	again.SetReplacement(m.rarely().replacement)
+	if m.header.wide.size == 0 && form.size > 0 {
 		again.start = 0 // what stood before MSH is not of the new form
 	}
 	if _, err := again.header.parse(edited[0].text.raw, form); err != nil {
 		return err
 	}
 	if e.CharacterSet == "" {
-		again.transport = m.transport
+		again.rare.transport = m.rarely().transport
 		again.recut()
 	} else {
 		again.recut()
-		charset := Path{segment: place{name: segmentName{'M', 'S', 'H'}}, field: 18, repetition: every}
+		charset := Path{segment: place{name: mshName}, field: 18, repetition: every}
 		again.Delete(charset)
 		for n, name := range strings.Split(e.CharacterSet, string(t.delims.Repetition)) {
 			charset.repetition = n + 1

@@ -67,7 +67,7 @@ func (s Segment) isHeader() bool {
 
 func (n segmentName) isHeader() bool {
 	switch n {
-	case segmentName{'M', 'S', 'H'}, segmentName{'F', 'H', 'S'}, segmentName{'B', 'H', 'S'}:
+	case mshName, segmentName{'F', 'H', 'S'}, segmentName{'B', 'H', 'S'}:
 		return true
 	}
 	return false

@@ -412,6 +412,9 @@ func TestReaderOfRealMessages(t *testing.T) {
 			continue
 		}
 		_, messages := read(t, hl7.NewReader(bytes.NewReader(raw)))
+		if bytes.Contains(bytes.TrimLeft(raw, "\r\n"), []byte("\rMSH|")) || bytes.Contains(raw, []byte("\nMSH|")) {
+			continue // two in one file
+		}
 		if len(messages) != 1 || !bytes.Equal(bytes.Trim(messages[0], "\r\n"), bytes.Trim(raw, "\r\n\ufeff")) {
 			t.Errorf("%s: %d messages", name, len(messages))
 		}

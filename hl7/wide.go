@@ -9,7 +9,7 @@ import (
 // A wide is the form of a message that has two or four bytes for each character: UTF-16
 // or UTF-32. Such a message is converted to UTF-8 and back. The zero value is none.
 type wide struct {
-	size   int // of a unit in bytes
+	size   uint8 // of a unit in bytes
 	little bool
 	mark   bool // a byte order mark stands before it
 }
@@ -63,7 +63,7 @@ func (w wide) appendUnit(dst []byte, u uint32) []byte {
 
 // line returns raw up to its first line end.
 func (w wide) line(raw []byte) []byte {
-	for i := 0; i+w.size <= len(raw); i += w.size {
+	for i := 0; i+int(w.size) <= len(raw); i += int(w.size) {
 		if u := w.unit(raw[i:]); u == '\r' || u == '\n' {
 			return raw[:i]
 		}
@@ -74,15 +74,15 @@ func (w wide) line(raw []byte) []byte {
 // decode converts raw to UTF-8. Half of a surrogate pair becomes the three bytes that
 // UTF-8 would have for it, so that it comes back as it was.
 func (w wide) decode(raw []byte) ([]byte, error) {
-	if len(raw)%w.size != 0 {
-		return nil, &ParseError{Offset: len(raw) - len(raw)%w.size, Reason: "the message, in UTF-16 or UTF-32, ends in the middle of a character"}
+	if len(raw)%int(w.size) != 0 {
+		return nil, &ParseError{Offset: len(raw) - len(raw)%int(w.size), Reason: "the message, in UTF-16 or UTF-32, ends in the middle of a character"}
 	}
 	at := 0
 	if w.mark {
-		at = w.size
+		at = int(w.size)
 	}
-	out := make([]byte, 0, len(raw)/w.size+len(raw)/8)
-	for ; at < len(raw); at += w.size {
+	out := make([]byte, 0, len(raw)/int(w.size)+len(raw)/8)
+	for ; at < len(raw); at += int(w.size) {
 		u := w.unit(raw[at:])
 		if w.size == 2 && utf16.IsSurrogate(rune(u)) && at+4 <= len(raw) {
 			if r := utf16.DecodeRune(rune(u), rune(w.unit(raw[at+2:]))); r != utf8.RuneError {
