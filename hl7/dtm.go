@@ -56,12 +56,9 @@ func NewDTM(t time.Time) DTM {
 // digits behind the second are read, up to nine. An error says at which character
 // something is wrong.
 func ParseDTM(text string) (DTM, error) {
-	if text == "" {
-		return DTM{}, nil
-	}
-	d, err := parseDTM(text)
-	if err != nil {
-		return DTM{}, fmt.Errorf("this is no date and time: %w", err)
+	var d DTM
+	if err := d.UnmarshalText([]byte(text)); err != nil {
+		return DTM{}, fmt.Errorf("hl7: %w", err)
 	}
 	return d, nil
 }
@@ -179,7 +176,15 @@ func (d DTM) IsZero() bool { return d.Precision == NoTime }
 func (d DTM) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
 // UnmarshalText reads what [ParseDTM] does.
-func (d *DTM) UnmarshalText(text []byte) (err error) {
-	*d, err = ParseDTM(string(text))
-	return err
+func (d *DTM) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		*d = DTM{}
+		return nil
+	}
+	read, err := parseDTM(string(text))
+	if err != nil {
+		return fmt.Errorf("this is no date and time: %w", err)
+	}
+	*d = read
+	return nil
 }

@@ -18,6 +18,14 @@ const maxNM = 1000
 // ParseNM reads a number. The empty text is the zero NM. The forms .5 and 5. are met in
 // the field and are read, too.
 func ParseNM(text string) (NM, error) {
+	n, err := parseNM(text)
+	if err != nil {
+		return "", fmt.Errorf("hl7: %w", err)
+	}
+	return n, nil
+}
+
+func parseNM(text string) (NM, error) {
 	if text == "" {
 		return "", nil
 	}
@@ -49,7 +57,7 @@ func (n NM) Int64() (int64, error) {
 		return 0, err
 	}
 	if !r.IsInt() || !r.Num().IsInt64() {
-		return 0, errors.New("the number has a fraction or is too large for 64 bits")
+		return 0, errors.New("hl7: the number has a fraction or is too large for 64 bits")
 	}
 	return r.Num().Int64(), nil
 }
@@ -61,7 +69,7 @@ func (n NM) Float64() (float64, error) {
 	}
 	f, err := strconv.ParseFloat(string(n), 64)
 	if err != nil {
-		return 0, errors.New("the number is too large for 64 bits")
+		return 0, errors.New("hl7: the number is too large for 64 bits")
 	}
 	return f, nil
 }
@@ -69,14 +77,14 @@ func (n NM) Float64() (float64, error) {
 // Rat returns the number exactly.
 func (n NM) Rat() (*big.Rat, error) {
 	if n == "" {
-		return nil, errors.New("there is no number")
+		return nil, errors.New("hl7: there is no number")
 	}
 	if _, err := ParseNM(string(n)); err != nil {
 		return nil, err
 	}
 	r, ok := new(big.Rat).SetString(string(n))
 	if !ok {
-		return nil, errors.New("this is no number")
+		return nil, errors.New("hl7: this is no number")
 	}
 	return r, nil
 }
@@ -89,7 +97,7 @@ func (n NM) MarshalText() ([]byte, error) {
 
 // UnmarshalText reads what [ParseNM] does.
 func (n *NM) UnmarshalText(text []byte) (err error) {
-	*n, err = ParseNM(string(text))
+	*n, err = parseNM(string(text))
 	return err
 }
 

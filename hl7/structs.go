@@ -311,8 +311,8 @@ func setText(f reflect.Value, text string) error {
 		return nil
 	}
 	if f.Type() == reflect.TypeFor[time.Time]() {
-		d, err := ParseDTM(text)
-		if err != nil {
+		var d DTM
+		if err := d.UnmarshalText([]byte(text)); err != nil {
 			return err
 		}
 		f.Set(reflect.ValueOf(d.Time))
