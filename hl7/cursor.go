@@ -94,7 +94,7 @@ func (c *Cursor) begin() {
 	c.text = c.m.segment(c.next)
 	c.next++
 	cut := c.text.cut
-	c.segment = c.count.next(first(cut, c.m.header.delims.Field))
+	c.segment = c.count.next(Segment{c.m, c.text}.named())
 	c.state = leaf{begin: 4, field: 1<<32 | 1, component: 1<<32 | 1}
 	c.at, c.i, c.n = 4, 0, 0
 	switch {
@@ -115,13 +115,15 @@ func (c *Cursor) begin() {
 	}
 }
 
-// What the delimiter that ended a value keeps of its numbers, and what it adds.
-var (
-	keepField     = [...]uint64{endsSubcomponent: 1<<64 - 1, endsComponent: 1<<64 - 1, endsRepetition: 1<<64 - 1, endsField: 0xffffffff << 32}
-	addField      = [...]uint64{endsRepetition: 1, endsField: 1<<32 | 1}
-	keepComponent = [...]uint64{endsSubcomponent: 1<<64 - 1, endsComponent: 0xffffffff << 32, endsField: 0}
-	addComponent  = [...]uint64{endsSubcomponent: 1, endsComponent: 1<<32 | 1, endsRepetition: 1<<32 | 1, endsField: 1<<32 | 1}
-)
+// A step says what the delimiter that ended a value keeps of its numbers, and what it adds.
+type step struct{ keepField, addField, keepComponent, addComponent uint64 }
+
+var steps = [8]step{
+	endsSubcomponent: {1<<64 - 1, 0, 1<<64 - 1, 1},
+	endsComponent:    {1<<64 - 1, 0, 0xffffffff << 32, 1<<32 | 1},
+	endsRepetition:   {1<<64 - 1, 1, 0, 1<<32 | 1},
+	endsField:        {0xffffffff << 32, 1<<32 | 1, 0, 1<<32 | 1},
+}
 
 // fill finds the values in the next block.
 func (c *Cursor) fill() {
@@ -152,8 +154,9 @@ func (c *Cursor) fill() {
 		l.begin, l.end, l.field, l.component, l.ended = begin, end, field, component, kind
 		found += int((begin - end) >> 31) // one more, but where it is empty
 		begin = end + 1
-		field = field&keepField[kind] + addField[kind]
-		component = component&keepComponent[kind] + addComponent[kind]
+		s := &steps[kind]
+		field = field&s.keepField + s.addField
+		component = component&s.keepComponent + s.addComponent
 	}
 	c.at += len(block)
 	if c.at == len(cut) {
@@ -209,11 +212,7 @@ type counter struct {
 }
 
 // next returns the place of the next segment of that name. The first has no number.
-func (c *counter) next(text []byte) place {
-	name := nameless
-	if isSegmentName(text) {
-		name = segmentName(text)
-	}
+func (c *counter) next(name segmentName) place {
 	s := &c.slots[(name[0]*7+name[1]*3+name[2])&31]
 	switch s.name {
 	case name:

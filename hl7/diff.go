@@ -72,7 +72,7 @@ func contents(m *Message) []content {
 	all := make([]content, m.Len())
 	var count counter
 	for i, s := range m.Segments() {
-		all[i].path.segment = count.next(s.name())
+		all[i].path.segment = count.next(s.named())
 	}
 	t := transcoder{from: m, delims: DefaultDelimiters(), charset: &utf8Charset, anew: true}
 	for c := m.Walk(); c.Next(); {
@@ -200,7 +200,7 @@ func alignByNumber(a, b []content, offset int) (pairs [][2]int) {
 	return pairs
 }
 
-func countedAs(c *counter, s content) place { return c.next(s.path.segment.name[:]) }
+func countedAs(c *counter, s content) place { return c.next(s.path.segment.name) }
 
 // diffValues yields the differences of two segments.
 func diffValues(a, b []said, pathA, pathB Path, ignore []Path, yield func(Difference) bool) bool {

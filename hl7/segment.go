@@ -16,10 +16,11 @@ func (s Segment) Name() string { return string(s.name()) }
 
 // named returns the segment's name, or nameless where it has none.
 func (s Segment) named() segmentName {
-	if name := s.name(); isSegmentName(name) {
-		return segmentName(name)
+	cut := s.text.cut
+	if len(cut) < 3 || len(cut) > 3 && cut[3] != s.m.header.delims.Field || !isSegmentName(cut[:3]) {
+		return nameless
 	}
-	return nameless
+	return segmentName(cut)
 }
 
 func (s Segment) name() []byte { return first(s.text.cut, s.m.header.delims.Field) }
