@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"golang.org/x/text/encoding/charmap"
 )
 
 // The JSON form of a message is lossless: what is read from it is the message byte for
@@ -24,8 +26,8 @@ import (
 // ["a", "b"], a^b is [["a", "b"]], and a&b is [[["a", "b"]]]. The HL7 null is null.
 //
 // A text that would be written in another way than it stands in the message, such as with
-// a formatting command, is {"raw": "as it stands"}, and bytes that are no text are
-// {"base64": "..."}. What ends a segment stands in "end" where it isn't a carriage return,
+// a formatting command, is {"raw": "as it stands"}. Bytes that are no UTF-8 where that was
+// expected are {"8859/1": "each byte as a character"}, others {"base64": "..."}. What ends a segment stands in "end" where it isn't a carriage return,
 // and what is before MSH in "before". "characterSet" is what a transport has said against
 // MSH-18, and "form" that of a message that isn't in single bytes, such as UTF-16LE+BOM.
 type jsonMessage struct {
@@ -114,6 +116,9 @@ func (w *jsonWriter) leaf(t text) any {
 func (w *jsonWriter) raw(b []byte, tagged bool) any {
 	s := w.charset.decode(b)
 	if back, err := w.charset.encodeRaw(s); err != nil || !bytes.Equal(back, b) {
+		if w.charset.table == nil && w.charset.multi == nil && !utf8.Valid(b) {
+			return map[string]string{"8859/1": s} // as decode has read it
+		}
 		return map[string]string{"base64": base64.StdEncoding.EncodeToString(b)}
 	}
 	if tagged {
@@ -301,7 +306,7 @@ func (r *jsonReader) leaf(out []byte, v any) ([]byte, error) {
 	return append(out, b...), nil
 }
 
-// rawOf returns the bytes of a text, a {"raw"} or a {"base64"}.
+// rawOf returns the bytes of a text, a {"raw"}, an {"8859/1"} or a {"base64"}.
 func (r *jsonReader) rawOf(v any) ([]byte, error) {
 	s, ok := v.(string)
 	if o, object := v.(map[string]any); object && len(o) == 1 {
@@ -312,10 +317,17 @@ func (r *jsonReader) rawOf(v any) ([]byte, error) {
 			}
 			return b, nil
 		}
+		if latin, found := o["8859/1"].(string); found {
+			b, err := (&charset{known: true, table: charmap.ISO8859_1}).encode(latin, "")
+			if err != nil {
+				return nil, errors.New("the 8859/1 has characters that are not in that set")
+			}
+			return b, nil
+		}
 		s, ok = o["raw"].(string)
 	}
 	if !ok {
-		return nil, errors.New(`a value must be a text, null, an array, {"raw": ...} or {"base64": ...}`)
+		return nil, errors.New(`a value must be a text, null, an array, {"raw": ...}, {"8859/1": ...} or {"base64": ...}`)
 	}
 	return r.charset.encodeRaw(s)
 }

@@ -17,7 +17,7 @@ func TestJSON(t *testing.T) {
 		"\n\ufeffMSH|^~\\&": "",
 		"\ufeff\nMSH|^~\\&\n\r\nPID|a&b|\\F\\|\\H\\x|\\X41\\\nlower|x": `{"before":"` + "\ufeff" + `\n","segments":[{"name":"MSH","fields":["|","^~\\&"],"end":"\n\r\n"},{"name":"PID","fields":[[[["a","b"]]],"|",{"raw":"\\H\\x"},{"raw":"\\X41\\"}],"end":"\n"},{"name":"lower","fields":["x"],"end":""}]}`,
 		header("8859/1") + "PID|\xfc|\\XFC\\\r":                        `{"segments":[{"name":"MSH","fields":["|","^~\\&","A","","","","","","","","","","","","","","","8859/1"]},{"name":"PID","fields":["ü",{"raw":"\\XFC\\"}]}]}`,
-		header("ASCII") + "PID|ü|\xff\r":                               `{"segments":[{"name":"MSH","fields":["|","^~\\&","A","","","","","","","","","","","","","","","ASCII"]},{"name":"PID","fields":[{"raw":"ü"},{"base64":"/w=="}]}]}`,
+		header("ASCII") + "PID|ü|\xff\r":                               `{"segments":[{"name":"MSH","fields":["|","^~\\&","A","","","","","","","","","","","","","","","ASCII"]},{"name":"PID","fields":[{"raw":"ü"},{"8859/1":"ÿ"}]}]}`,
 		"MSH$%$A\rPID$1%2$|\\\r":                                       `{"segments":[{"name":"MSH","fields":["$","%","A"]},{"name":"PID","fields":[[["1","2"]],"|\\"]}]}`,
 	} {
 		m, err := hl7.Parse([]byte(raw))
@@ -67,6 +67,7 @@ func TestJSONErrors(t *testing.T) {
 		msh(`{"raw":"a|b"}`):       "has a '|' inside",
 		msh(`{"raw":"a\rb"}`):      "inside",
 		msh(`{"base64":"fA=="}`):   "has a '|' inside",
+		msh(`{"8859/1":"Ł"}`):      "not in that set",
 		msh(`{"base64":"!"}`):      "can't be read",
 		msh(`{"raw":"a","x":"b"}`): "a value must be",
 	} {

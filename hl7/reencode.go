@@ -1,9 +1,11 @@
 package hl7
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 // SetValue copies a value, with the structure inside of it, to p: from another place or
@@ -191,6 +193,9 @@ func (c *transcoder) pieces(dst []byte, t text, set *charset, same bool) (_ []by
 		case !ok || sequence[0] == '.' || sequence[0] == 'X' && same:
 			if c.delims.Escape == 0 {
 				return dst, errNoEscape
+			}
+			if bytes.ContainsFunc(sequence, func(r rune) bool { return r < utf8.RuneSelf && c.delims.has(byte(r)) }) {
+				return dst, errors.New("there is an escape sequence with a character inside that would be a delimiter")
 			}
 			dst = append(append(append(dst, c.delims.Escape), sequence...), c.delims.Escape)
 		case sequence[0] == 'X':

@@ -1,9 +1,11 @@
-// Command ladle runs workflows from files and sends messages, for those who write no
-// Go.
+// Command ladle runs workflows from files, and sends, shows and compares messages, for
+// those who write no Go.
 //
 //	ladle run FILE              run the workflows of FILE until Ctrl-C
 //	ladle check FILE...         report every mistake in FILE with its line, run nothing
 //	ladle send ADDRESS [FILE...] send messages and print what is answered
+//	ladle show FILE...          print messages for people, in JSON or XML, or what is wrong in them
+//	ladle diff FILE FILE        print what changes from one message to another
 //
 // `ladle COMMAND -h` tells more of each. The exit status is 0 when all went well, 1
 // when it didn't, and 2 when the command line is wrong.
@@ -48,6 +50,8 @@ var commands = []command{
 	{"run", "run [flags] FILE", "run the workflows of FILE until Ctrl-C", run},
 	{"check", "check FILE...", "report every mistake in FILE with its line, run nothing", check},
 	{"send", "send [flags] ADDRESS [FILE...]", "send messages and print what is answered", send},
+	{"show", "show [flags] FILE...", "print messages for people, in JSON or XML, or what is wrong in them", show},
+	{"diff", "diff [flags] FILE FILE", "print what changes from one message to another", diff},
 }
 
 // errUsage says that the command line is wrong, and that the user has been told.

@@ -279,7 +279,7 @@ func (r *reader) build() (*hl7.Message, error) {
 
 // delimiters returns those that the first segment names.
 func (r *reader) delimiters() hl7.Delimiters {
-	d := hl7.DefaultDelimiters()
+	d, named := hl7.DefaultDelimiters(), false
 	text := func(e element) (s string) {
 		for _, p := range e.pieces {
 			s += p.Text
@@ -292,12 +292,16 @@ func (r *reader) delimiters() hl7.Delimiters {
 			d.Field = s[0]
 		case f.number == 2:
 			d.Component, d.Repetition, d.Escape, d.Subcomponent = 0, 0, 0, 0
+			named = true
 			for i, c := range []*byte{&d.Component, &d.Repetition, &d.Escape, &d.Subcomponent, &d.Truncation} {
 				if i < len(s) {
 					*c = s[i]
 				}
 			}
 		}
+	}
+	if !named && strings.IndexByte("^~\\&", d.Field) >= 0 {
+		return hl7.Delimiters{Field: d.Field}
 	}
 	return d
 }
