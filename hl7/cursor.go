@@ -204,23 +204,27 @@ func (c *Cursor) Raw() []byte {
 	return c.text.raw[l.begin:l.end]
 }
 
-// A counter numbers segments by their names. A message has few names, so that most are
-// found in their own slot.
+// A counter numbers segments by their names. A message has few names, so that most find
+// a slot.
 type counter struct {
 	slots [32]place
-	more  map[segmentName]int // of names whose slot is another's
+	more  map[segmentName]int // of names that have found no slot
 }
 
 // next returns the place of the next segment of that name. The first has no number.
 func (c *counter) next(name segmentName) place {
-	s := &c.slots[(name[0]*7+name[1]*3+name[2])&31]
-	switch s.name {
-	case name:
-		s.n++
-		return *s
-	case none:
-		*s = place{name, 1}
-		return place{name: name}
+	at := name[0]*7 + name[1]*3 + name[2]
+	for range 4 {
+		s := &c.slots[at&31]
+		if s.name == name {
+			s.n++
+			return *s
+		}
+		if s.name == none {
+			*s = place{name, 1}
+			return place{name: name}
+		}
+		at++
 	}
 	if c.more == nil {
 		c.more = make(map[segmentName]int)
