@@ -55,38 +55,61 @@ func (h *Header) parse(raw []byte, w wide) (start int, err error) {
 		return start, &ParseError{Offset: start, Reason: notMSH(raw[start:])}
 	}
 	msh := raw[start:]
-	if end := segmentEnd(msh); end >= 0 {
-		msh = msh[:end]
+	// The delimiters are in the first bytes, or too many.
+	head := msh[:min(len(msh), 11)]
+	for i := 3; i < len(head); i++ {
+		if isLineEnd(head[i]) {
+			head = head[:i]
+		}
 	}
-	d, _, err := readDelimiters(msh, start)
-	if err != nil {
+	if h.delims, _, err = readDelimiters(head, start); err != nil {
+		h.delims = Delimiters{}
 		return start, err
 	}
-	h.msh, h.delims = msh, d
-	h.index(msh)
-	if w.size == 0 && !isPlain(msh) {
+	end, plain := h.index(msh)
+	h.msh = msh[:end]
+	if !plain && w.size == 0 {
 		h.recut()
 	}
 	return start, nil
 }
 
-// index finds the fields from MSH-3 on in cut, which is MSH or MSH masked.
-func (h *Header) index(cut []byte) {
-	h.n = 0
-	at := 4 + bytes.IndexByte(cut[4:], h.delims.Field) + 1
-	if at < 5 {
-		return
-	}
-	h.starts[0] = uint32(at)
-	for h.n < headerFields && at <= len(cut) {
-		if i := bytes.IndexByte(cut[at:], h.delims.Field); i >= 0 {
-			at += i + 1
-		} else {
-			at = len(cut) + 1
+// index finds the fields from MSH-3 on in cut, which begins with MSH or MSH masked. It
+// returns where the segment ends, and whether all of it is ASCII and nothing changes the
+// character set. It looks at each byte once, without a branch on what divides fields.
+func (h *Header) index(cut []byte) (end int, isASCII bool) {
+	field, all, escape := h.delims.Field, byte(0), false
+	n, at := 0, 4
+	for ; at < len(cut) && n <= headerFields; at++ {
+		c := cut[at]
+		all |= c
+		if c < ' ' {
+			if isLineEnd(c) {
+				break
+			}
+			escape = escape || c == 0x1b
 		}
-		h.n++
-		h.starts[h.n] = uint32(at)
+		h.starts[n] = uint32(at + 1)
+		divides := 0
+		if c == field {
+			divides = 1
+		}
+		n += divides
 	}
+	end, isASCII = at, all < utf8.RuneSelf && !escape
+	if n > headerFields {
+		// More fields than anybody asks for.
+		n = headerFields
+		end = len(cut)
+		if i := segmentEnd(cut[at:]); i >= 0 {
+			end = at + i
+		}
+		isASCII = isASCII && isPlain(cut[at:end])
+	} else {
+		h.starts[n] = uint32(end + 1)
+	}
+	h.n = uint8(n)
+	return end, isASCII
 }
 
 // isPlain reports whether all of b is ASCII and nothing changes the character set.
