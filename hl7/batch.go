@@ -287,12 +287,11 @@ func ParseFile(raw []byte) (*File, error) {
 
 // itemEnd returns where the item of kind k that b begins with ends. b has no frame end.
 func itemEnd(k Kind, b []byte) int {
+	var c controls
 	for at := 0; ; at++ {
-		i := bytes.IndexAny(b[at:], "\r\n\x0b")
-		if i < 0 {
-			return len(b)
+		if at = c.next(b, at); at == len(b) {
+			return at
 		}
-		at += i
 		if ends, _ := endsAt(k, b[at], b[at+1:], true); !ends {
 			continue
 		}

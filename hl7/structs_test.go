@@ -39,8 +39,7 @@ type result struct {
 	Phones    []hl7.XTN `hl7:"PID-13[*]"`
 	Orders    []order   `hl7:"OBR"`
 	AllValues []hl7.NM  `hl7:"OBX[*]-5"`
-	ignored   int
-	Own       string
+	Own       string    // has no tag
 }
 
 const oruResult = "MSH|^~\\&|LAB|HOSP|||20260305140709+0100||ORU^R01^ORU_R01|M1|P|2.5.1\r" +
