@@ -161,8 +161,11 @@ func thereAndBack(m *hl7.Message) error {
 	}
 	back, err := v2xml.Unmarshal(b)
 	if err != nil {
-		if strings.Contains(err.Error(), "character set") || strings.Contains(err.Error(), "point and a number") || strings.Contains(err.Error(), "sequence can't") {
-			return nil
+		// These are refused, and said so.
+		for _, limit := range []string{"character set", "point and a number", "sequence can't", "too many delimiters"} {
+			if strings.Contains(err.Error(), limit) {
+				return nil
+			}
 		}
 		return fmt.Errorf("%w\n%s", err, b)
 	}
