@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
+	"strings"
 
 	"github.com/ladlehq/ladle/tlsconfig/secret"
 )
@@ -35,6 +37,9 @@ type Certificate struct {
 	Password Secret `yaml:"password"`
 	// Thumbprint, when it isn't empty, is the certificate that must be in the file.
 	Thumbprint Thumbprint `yaml:"thumbprint"`
+	// FriendlyName chooses one of several keys in a PFX file, by the name that was given
+	// to it there; Java calls it the alias.
+	FriendlyName string `yaml:"friendly-name"`
 }
 
 // Load reads the certificate with its intermediates and its key. The certificate is the
@@ -65,7 +70,7 @@ func (c Certificate) Load() (tls.Certificate, error) {
 			return tls.Certificate{}, err
 		}
 	}
-	pair, err := found.pair(c.Thumbprint)
+	pair, err := found.pair(c.Thumbprint, c.FriendlyName)
 	if err != nil {
 		where := "file"
 		if c.Thumbprint != "" && errors.Is(err, ErrNoCertificate) {
@@ -135,11 +140,16 @@ func readFile(name string) ([]byte, error) {
 // content is what was found in files.
 type content struct {
 	certificates []*x509.Certificate
-	keys         []crypto.Signer
+	keys         []privateKey
+}
+
+type privateKey struct {
+	crypto.Signer
+	name string // friendly
 }
 
 // pair chooses the certificate that fits the key, or the one that is wanted.
-func (c content) pair(wanted Thumbprint) (tls.Certificate, error) {
+func (c content) pair(wanted Thumbprint, name string) (tls.Certificate, error) {
 	switch {
 	case len(c.certificates) == 0:
 		return tls.Certificate{}, fmt.Errorf("%w in the file", ErrNoCertificate)
@@ -147,13 +157,21 @@ func (c content) pair(wanted Thumbprint) (tls.Certificate, error) {
 		return tls.Certificate{}, fmt.Errorf("%w: the file has the certificate alone: use the .pfx it was exported to, or name the key's file as key", ErrNoPrivateKey)
 	}
 	var found []tls.Certificate
+	var names []string
 	for _, key := range c.keys {
+		if name != "" && !strings.EqualFold(key.name, name) && len(c.keys) > 1 {
+			names = append(names, strconv.Quote(key.name))
+			continue
+		}
 		for _, leaf := range c.certificates {
 			if !fits(leaf, key) || contains(found, leaf) {
 				continue
 			}
-			found = append(found, tls.Certificate{Certificate: c.chain(leaf), PrivateKey: key, Leaf: leaf})
+			found = append(found, tls.Certificate{Certificate: c.chain(leaf), PrivateKey: key.Signer, Leaf: leaf})
 		}
+	}
+	if len(found) == 0 && len(names) == len(c.keys) {
+		return tls.Certificate{}, fmt.Errorf("%w with the friendly name %q in the file, which has %s", ErrNoCertificate, name, strings.Join(names, ", "))
 	}
 	if wanted != "" {
 		for _, p := range found {
@@ -169,7 +187,7 @@ func (c content) pair(wanted Thumbprint) (tls.Certificate, error) {
 	case 1:
 		return found[0], nil
 	}
-	return tls.Certificate{}, fmt.Errorf("%w: choose one by its thumbprint: %s", ErrAmbiguous, describe(found))
+	return tls.Certificate{}, fmt.Errorf("%w: choose one by its thumbprint or its friendly name: %s", ErrAmbiguous, describe(found))
 }
 
 func contains(pairs []tls.Certificate, leaf *x509.Certificate) bool {

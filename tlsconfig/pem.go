@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -60,7 +61,7 @@ func readPEM(raw []byte, password Secret) (content, error) {
 			if err != nil {
 				return c, err
 			}
-			c.keys = append(c.keys, key)
+			c.keys = append(c.keys, privateKey{Signer: key})
 		case strings.HasSuffix(block.Type, "PUBLIC KEY"):
 			public = true
 		}
@@ -76,7 +77,24 @@ func readPEM(raw []byte, password Secret) (content, error) {
 
 func pemKey(block *pem.Block, password Secret) (crypto.Signer, error) {
 	if block.Headers["DEK-Info"] != "" {
-		return nil, fmt.Errorf("%w: the key is encrypted in the old way of OpenSSL (DEK-Info): write it anew with `openssl pkcs8 -topk8 -in OLD -out NEW`", ErrUnsupported)
+		if password == "" {
+			return nil, fmt.Errorf("%w: the key is encrypted", ErrPasswordRequired)
+		}
+		// The old way of OpenSSL is weak, which is why the function is deprecated, but it is
+		// what the files of many years are in.
+		plain, err := x509.DecryptPEMBlock(block, []byte(password.Reveal())) //nolint:staticcheck
+		if errors.Is(err, x509.IncorrectPasswordError) {
+			return nil, ErrPasswordWrong
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%w: the encryption of the key: write it anew with `openssl pkcs8 -topk8 -in OLD -out NEW`", ErrUnsupported)
+		}
+		key, err := pemKey(&pem.Block{Type: block.Type, Bytes: plain}, "")
+		if err != nil {
+			// A wrong password is not always noticed before.
+			return nil, ErrPasswordWrong
+		}
+		return key, nil
 	}
 	var key any
 	var err error

@@ -2,6 +2,7 @@ package v2xml
 
 import (
 	"bytes"
+	"encoding/hex"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -358,10 +359,18 @@ func (b *builder) value(e element, delimiter byte) error {
 	}
 	for _, piece := range e.pieces {
 		if s := piece.Sequence; s != "" {
+			if octets, ok := b.octets(s); ok {
+				b.out = append(b.out, octets...)
+				continue
+			}
 			if b.delims.Escape == 0 || !b.isSequence(s) {
 				return errors.New("an escape sequence can't be written")
 			}
 			b.out = append(append(append(b.out, b.delims.Escape), s...), b.delims.Escape)
+			continue
+		}
+		if piece.Text == `""` && len(e.pieces) > 1 {
+			b.out = append(b.out, piece.Text...) // a part of a text is no null
 			continue
 		}
 		var err error
@@ -370,6 +379,21 @@ func (b *builder) value(e element, delimiter byte) error {
 		}
 	}
 	return nil
+}
+
+// octets returns what a hexadecimal sequence stands for in a message that has no escape
+// character to write it with, when that divides nothing.
+func (b *builder) octets(s string) ([]byte, bool) {
+	if b.delims.Escape != 0 || s[0] != 'X' {
+		return nil, false
+	}
+	octets, err := hex.DecodeString(s[1:])
+	for _, c := range []byte{'\r', '\n', b.delims.Field, b.delims.Component, b.delims.Repetition, b.delims.Subcomponent} {
+		if c != 0 && bytes.IndexByte(octets, c) >= 0 {
+			return nil, false
+		}
+	}
+	return octets, err == nil
 }
 
 // isSequence reports whether s can stand between two escape characters.
