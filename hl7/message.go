@@ -212,7 +212,9 @@ func (m *Message) AppendTo(dst []byte) []byte {
 	for part := range m.parts() {
 		size += len(part)
 	}
-	dst = slices.Grow(dst, size)
+	if cap(dst)-len(dst) < size {
+		dst = append(make([]byte, 0, len(dst)+size), dst...)
+	}
 	began := len(dst)
 	for part := range m.parts() {
 		dst = append(dst, part...)

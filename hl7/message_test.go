@@ -273,9 +273,8 @@ func TestLargeMessage(t *testing.T) {
 	const size = 200 << 20
 	raw := make([]byte, 0, size+1000)
 	raw = append(raw, "MSH|^~\\&|A\rPID|1\rOBX|1|ED|||^^^Base64^"...)
-	for len(raw) < size {
-		raw = append(raw, "JVBERi0xLjQKJcOkw7zDtsOfCjIgMCBvYmoKPDwvTGVuZ3RoIDMgMCBSL0ZpbHRlcg"...)
-	}
+	const piece = "JVBERi0xLjQKJcOkw7zDtsOfCjIgMCBvYmoKPDwvTGVuZ3RoIDMgMCBSL0ZpbHRlcg"
+	raw = append(raw, bytes.Repeat([]byte(piece), size/len(piece))...)
 	raw = append(raw, "|F\rNTE|1\r"...)
 	allocated := func(work func()) int {
 		var before, after runtime.MemStats
