@@ -75,6 +75,8 @@ func (c Certificate) Load() (tls.Certificate, error) {
 		where := "file"
 		if c.Thumbprint != "" && errors.Is(err, ErrNoCertificate) {
 			where = "thumbprint"
+		} else if c.FriendlyName != "" && errors.Is(err, ErrNoCertificate) {
+			where = "friendly-name"
 		} else if c.KeyFile != "" {
 			where = "key"
 		}
@@ -152,7 +154,7 @@ type privateKey struct {
 func (c content) pair(wanted Thumbprint, name string) (tls.Certificate, error) {
 	switch {
 	case len(c.certificates) == 0:
-		return tls.Certificate{}, fmt.Errorf("%w in the file", ErrNoCertificate)
+		return tls.Certificate{}, fmt.Errorf("%w in the file, which is a private key alone: name the certificate's file as file and this one as key", ErrNoCertificate)
 	case len(c.keys) == 0:
 		return tls.Certificate{}, fmt.Errorf("%w: the file has the certificate alone: use the .pfx it was exported to, or name the key's file as key", ErrNoPrivateKey)
 	}

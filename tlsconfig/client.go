@@ -42,7 +42,7 @@ func (c Client) Open(ctx context.Context) (*Source, error) {
 func (c Client) compile() (*Source, error) {
 	src := new(Source)
 	v, err := c.Trust.compile(false)
-	err = errors.Join(validVersions(c.MinVersion, c.MaxVersion), src.load(c.Certificates), inField("trust", err))
+	err = errors.Join(validVersions(c.MinVersion, c.MaxVersion), src.load(c.Certificates, ForClient), inField("trust", err))
 	if err != nil {
 		return nil, err
 	}

@@ -23,6 +23,10 @@ var (
 	ErrExpired = errors.New("the certificate has expired")
 	// ErrNotYetValid: the certificate's time has not begun.
 	ErrNotYetValid = errors.New("the certificate is not valid yet")
+	// ErrKeyUsage: the certificate isn't for what it is used for.
+	ErrKeyUsage = errors.New("the certificate is not for this use")
+	// ErrWeak: the certificate's key or signature can be forged.
+	ErrWeak = errors.New("the certificate is weak")
 	// ErrUnsupported: the file or key is of a kind that can't be read.
 	ErrUnsupported = errors.New("not supported")
 	// ErrNotTrusted: the peer's certificate is none of those that are trusted.

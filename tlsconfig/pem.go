@@ -47,7 +47,7 @@ func readPEM(raw []byte, password Secret) (content, error) {
 	if err != nil {
 		return c, err
 	}
-	public := false
+	public, request := false, false
 	for _, block := range blocks {
 		switch {
 		case isCertificate(block):
@@ -64,13 +64,18 @@ func readPEM(raw []byte, password Secret) (content, error) {
 			c.keys = append(c.keys, privateKey{Signer: key})
 		case strings.HasSuffix(block.Type, "PUBLIC KEY"):
 			public = true
+		case strings.HasSuffix(block.Type, "CERTIFICATE REQUEST"):
+			request = true
 		}
+	}
+	if request && len(c.certificates) == 0 {
+		return c, fmt.Errorf("%w in the file, which has a request for one: use what the authority has answered", ErrNoCertificate)
 	}
 	if public && len(c.keys) == 0 {
 		return c, fmt.Errorf("%w: the file has a public key in its place", ErrNoPrivateKey)
 	}
 	if len(c.certificates) == 0 && len(c.keys) == 0 {
-		return c, fmt.Errorf("%w and no key in the file: its PEM blocks are of another kind", ErrNoCertificate)
+		return c, fmt.Errorf("%w and no key in the file, whose PEM blocks are of the kind %q", ErrNoCertificate, blocks[0].Type)
 	}
 	return c, nil
 }
@@ -80,9 +85,8 @@ func pemKey(block *pem.Block, password Secret) (crypto.Signer, error) {
 		if password == "" {
 			return nil, fmt.Errorf("%w: the key is encrypted", ErrPasswordRequired)
 		}
-		// The old way of OpenSSL is weak, which is why the function is deprecated, but it is
-		// what the files of many years are in.
-		plain, err := x509.DecryptPEMBlock(block, []byte(password.Reveal())) //nolint:staticcheck
+		//lint:ignore SA1019 OpenSSL's old way is weak, and it is what the files of many years are in.
+		plain, err := x509.DecryptPEMBlock(block, []byte(password.Reveal()))
 		if errors.Is(err, x509.IncorrectPasswordError) {
 			return nil, ErrPasswordWrong
 		}
@@ -109,12 +113,11 @@ func pemKey(block *pem.Block, password Secret) (crypto.Signer, error) {
 		if password == "" {
 			return nil, fmt.Errorf("%w: the key is encrypted", ErrPasswordRequired)
 		}
-		// The library tells a wrong password by a structure that makes no sense.
 		if key, _, err = pkcs8.ParsePrivateKey(block.Bytes, []byte(password.Reveal())); err != nil {
-			if strings.Contains(err.Error(), "unsupported") {
-				return nil, fmt.Errorf("%w: the encryption of the key: %w", ErrUnsupported, err)
+			if strings.Contains(err.Error(), "incorrect password") {
+				return nil, ErrPasswordWrong
 			}
-			return nil, ErrPasswordWrong
+			return nil, fmt.Errorf("%w: the encryption of the key (%w): write it anew with `openssl pkcs8 -topk8 -in OLD -out NEW`", ErrUnsupported, err)
 		}
 	default:
 		return nil, fmt.Errorf("%w: a key of the kind %q", ErrUnsupported, block.Type)

@@ -21,6 +21,9 @@ func readDER(raw []byte, password Secret) (content, error) {
 	if cert, err := x509.ParseCertificate(raw); err == nil {
 		return content{certificates: []*x509.Certificate{cert}}, nil
 	}
+	if bytes.HasPrefix(raw, []byte("\xfe\xed\xfe\xed")) {
+		return content{}, fmt.Errorf("%w: this is a Java keystore of the old kind: convert it with `keytool -importkeystore -srckeystore OLD -destkeystore NEW.p12 -deststoretype PKCS12`", ErrUnsupported)
+	}
 	der, err := toDER(raw)
 	if err != nil {
 		return content{}, notPFX(err)
@@ -72,9 +75,6 @@ func bareDER(raw []byte) error {
 	}
 	if _, err := x509.ParseCertificateRequest(raw); err == nil {
 		return fmt.Errorf("%w in the file, which is a request for one: use what the authority has answered", ErrNoCertificate)
-	}
-	if bytes.HasPrefix(raw, []byte("\xfe\xed\xfe\xed")) {
-		return fmt.Errorf("%w: this is a Java keystore of the old kind: convert it with `keytool -importkeystore -srckeystore OLD -destkeystore NEW.p12 -deststoretype PKCS12`", ErrUnsupported)
 	}
 	return notPFX(errors.New("its structure is another"))
 }
@@ -234,7 +234,7 @@ type dummies struct{ key, certificate contentInfo }
 
 // dummyParts are a key and a certificate that nobody has: the library wants one of each.
 var dummyParts = sync.OnceValues(func() (dummies, error) {
-	pair, err := SelfSigned{FriendlyName: "dummy"}.Create()
+	pair, err := SelfSigned{FriendlyName: "dummy", Names: []string{"dummy"}}.Create()
 	if err != nil {
 		return dummies{}, err
 	}

@@ -79,7 +79,7 @@ func (s Server) compile() (*Source, error) {
 	if len(s.Certificates) == 0 {
 		errs = append(errs, field("certificate", errors.New("missing: a server needs a certificate and its key")))
 	}
-	errs = append(errs, src.load(s.Certificates))
+	errs = append(errs, src.load(s.Certificates, ForServer))
 	v, err := s.Trust.compile(true)
 	errs = append(errs, inField("trust", err))
 	if s.ClientAuth == ClientNone && !s.Trust.empty() {

@@ -52,7 +52,7 @@ func (s *Source) Leaves() []*x509.Certificate {
 	return all
 }
 
-func (s *Source) load(settings []Certificate) error {
+func (s *Source) load(settings []Certificate, p Purpose) error {
 	var all []tls.Certificate
 	var errs []error
 	for i, c := range settings {
@@ -62,7 +62,7 @@ func (s *Source) load(settings []Certificate) error {
 			continue
 		}
 		all = append(all, pair)
-		s.warnOfEnd(pair.Leaf, time.Now())
+		s.warnOf(pair.Leaf, time.Now(), p)
 	}
 	s.certificates.Store(&all)
 	return errors.Join(errs...)
@@ -71,15 +71,12 @@ func (s *Source) load(settings []Certificate) error {
 // soon is how long before its end a certificate is warned of.
 const soon = 30 * 24 * time.Hour
 
-func (s *Source) warnOfEnd(c *x509.Certificate, now time.Time) {
-	day := c.NotAfter.Format(time.DateOnly)
-	switch left := c.NotAfter.Sub(now); {
-	case left <= 0:
-		s.warnings = append(s.warnings, fmt.Sprintf("the certificate %s has expired on %s: partners will refuse it", c.Subject, day))
-	case now.Before(c.NotBefore):
-		s.warnings = append(s.warnings, fmt.Sprintf("the certificate %s is not valid before %s: partners will refuse it", c.Subject, c.NotBefore.Format(time.DateOnly)))
-	case left < soon:
-		s.warnings = append(s.warnings, fmt.Sprintf("the certificate %s ends in %d days, on %s: renew it", c.Subject, int(left.Hours()/24), day))
+func (s *Source) warnOf(c *x509.Certificate, now time.Time, p Purpose) {
+	for _, problem := range Problems(c, now, p) {
+		s.warnings = append(s.warnings, fmt.Sprintf("%s: %v; partners will refuse it", c.Subject, problem))
+	}
+	if left := c.NotAfter.Sub(now); left > 0 && left < soon && now.After(c.NotBefore) {
+		s.warnings = append(s.warnings, fmt.Sprintf("the certificate %s ends in %d days, on %s: renew it", c.Subject, int(left.Hours()/24), c.NotAfter.Format(time.DateOnly)))
 	}
 }
 

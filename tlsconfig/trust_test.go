@@ -229,7 +229,7 @@ func TestWarnings(t *testing.T) {
 		{at(-day, 100*day), ""},
 		{at(-day, 20*day+time.Hour), "ends in 20 days"},
 		{at(-2*day, -day), "has expired on"},
-		{at(day, 50*day), "is not valid before"},
+		{at(day, 50*day), "is not valid yet before"},
 		{tlsconfig.Client{Trust: tlsconfig.Trust{Insecure: true}}, "INSECURE"},
 	} {
 		s, err := c.settings.Open(t.Context())
