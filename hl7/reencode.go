@@ -50,8 +50,12 @@ func (m *Message) Reencode(e Encoding) error {
 		return err
 	}
 	form := m.header.wide
+	var names []string
 	if e.CharacterSet != "" {
-		named := charsetOf(strings.Split(e.CharacterSet, string(t.delims.Repetition))...)
+		if names = []string{e.CharacterSet}; t.delims.Repetition != 0 {
+			names = strings.Split(e.CharacterSet, string(t.delims.Repetition))
+		}
+		named := charsetOf(names...)
 		if !named.known {
 			return fmt.Errorf("hl7: the character set %q is unknown", e.CharacterSet)
 		}
@@ -96,7 +100,7 @@ func (m *Message) Reencode(e Encoding) error {
 		again.recut()
 		charset := Path{segment: place{name: mshName}, field: 18, repetition: every}
 		again.Delete(charset)
-		for n, name := range strings.Split(e.CharacterSet, string(t.delims.Repetition)) {
+		for n, name := range names {
 			charset.repetition = n + 1
 			if err := again.SetRaw(charset, []byte(name)); err != nil {
 				return err
