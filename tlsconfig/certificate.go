@@ -22,35 +22,57 @@ type Secret = secret.Secret
 // maxFile is the largest file that is read.
 const maxFile = 4 << 20
 
-// A Certificate says where a certificate and its private key are. The zero value names
+// A Certificate says where a certificate and its private key are: in a file, or, on
+// Windows, in the certificate store, by its thumbprint or its name. The zero value names
 // none.
 //
 // A file may be PFX (also called PKCS#12, with the extension .pfx or .p12), or PEM with
 // the certificate, its intermediates and the key in any order; which it is, is seen
 // from its content. With PEM the key may be in a file of its own.
 type Certificate struct {
-	// File holds the certificate, and the key unless KeyFile is set. It is required.
+	// File holds the certificate, and the key unless KeyFile is set. Without it the Windows
+	// certificate store is meant.
 	File string `yaml:"file" ladle:"path"`
 	// KeyFile holds the key in PEM.
 	KeyFile string `yaml:"key" ladle:"path"`
 	// Password opens the file. "" stands for none, and for the empty one.
 	Password Secret `yaml:"password"`
-	// Thumbprint, when it isn't empty, is the certificate that must be in the file.
+	// Thumbprint is the certificate that must be in the file, or the one of the store.
 	Thumbprint Thumbprint `yaml:"thumbprint"`
 	// FriendlyName chooses one of several keys in a PFX file, by the name that was given
 	// to it there; Java calls it the alias.
 	FriendlyName string `yaml:"friendly-name"`
+
+	// Subject and SAN choose from the Windows store without a thumbprint: by the subject,
+	// the common name alone or the whole, or by a host name that the certificate is for.
+	// It is the newest valid one with a private key, so that a renewal changes nothing
+	// here.
+	Subject string `yaml:"subject"`
+	SAN     string `yaml:"san"`
+	// Store is the name of the Windows store. The default is My, which the certificate
+	// manager shows as Personal.
+	Store string `yaml:"store"`
+	// Location says whose store it is. The default is LocalMachine.
+	Location Location `yaml:"location"`
 }
 
 // Load reads the certificate with its intermediates and its key. The certificate is the
 // one that fits the key, wherever it stands in the file; the intermediates follow in
 // order, and a root that signed itself is left out, since peers have their own.
+//
+// A private key of the Windows store stays there. It is then an [io.Closer], which the
+// caller closes when no connection needs it any more.
 func (c Certificate) Load() (tls.Certificate, error) {
 	if c.File == "" {
-		if c.Thumbprint != "" {
-			return tls.Certificate{}, field("file", fmt.Errorf("%w: certificates are read from files: export the one with the thumbprint %s, with its private key, to a PFX file", ErrUnsupported, c.Thumbprint))
+		if c.Thumbprint != "" || c.Subject != "" || c.SAN != "" {
+			return c.loadFromStore()
 		}
-		return tls.Certificate{}, field("file", errors.New("missing: name a .pfx or a .pem file"))
+		return tls.Certificate{}, field("file", errors.New("missing: name a .pfx or a .pem file, or on Windows the thumbprint of a certificate in the store"))
+	}
+	for name, value := range map[string]string{"subject": c.Subject, "san": c.SAN, "store": c.Store} {
+		if value != "" {
+			return tls.Certificate{}, field(name, errors.New("is about the Windows certificate store, and a file is named, too: leave one away"))
+		}
 	}
 	raw, err := readFile(c.File)
 	if err != nil {
@@ -119,8 +141,17 @@ func (c Certificate) readKeyFile(found *content) error {
 
 // Validate reads the files and reports every mistake, as [FieldError]s.
 func (c Certificate) Validate() error {
-	_, err := c.Load()
+	pair, err := c.Load()
+	release(pair)
 	return err
+}
+
+// release gives a key of the store back.
+func release(pair tls.Certificate) error {
+	if closer, ok := pair.PrivateKey.(io.Closer); ok {
+		return closer.Close()
+	}
+	return nil
 }
 
 func readFile(name string) ([]byte, error) {

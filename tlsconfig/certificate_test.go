@@ -124,7 +124,7 @@ func TestCertificateMistakes(t *testing.T) {
 		text  string
 	}{
 		"nothing":              {tlsconfig.Certificate{}, nil, "file", "missing: name a .pfx"},
-		"store on this system": {tlsconfig.Certificate{Thumbprint: tlsconfig.SHA1(a.cert)}, tlsconfig.ErrUnsupported, "file", "export"},
+		"store on this system": {tlsconfig.Certificate{Thumbprint: tlsconfig.SHA1(a.cert)}, tlsconfig.ErrUnsupported, "thumbprint", "to a PFX file and name that as file"},
 		"no file":              {tlsconfig.Certificate{File: missing}, os.ErrNotExist, "file", "can't read"},
 		"no key file":          {tlsconfig.Certificate{File: file(t, a.certPEM()), KeyFile: missing}, os.ErrNotExist, "key", "can't read"},
 		"empty":                {tlsconfig.Certificate{File: file(t)}, tlsconfig.ErrUnsupported, "file", "neither PEM, nor a certificate in DER, nor a PFX"},

@@ -26,7 +26,10 @@ type Client struct {
 
 // Validate reads the files and reports every mistake, as [FieldError]s.
 func (c Client) Validate() error {
-	_, err := c.compile()
+	src, err := c.compile()
+	if src != nil {
+		err = src.Close()
+	}
 	return err
 }
 
@@ -44,7 +47,7 @@ func (c Client) compile() (*Source, error) {
 	v, err := c.Trust.compile(false)
 	err = errors.Join(validVersions(c.MinVersion, c.MaxVersion), src.load(c.Certificates, ForClient), inField("trust", err))
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, src.Close())
 	}
 	v.name = c.ServerName
 	src.verifier = v
@@ -61,6 +64,7 @@ func (c Client) compile() (*Source, error) {
 		config.GetClientCertificate = src.getClientCertificate
 	}
 	setVersions(config, c.MinVersion, c.MaxVersion)
+	src.capVersion(config)
 	src.config = config
 	return src, nil
 }

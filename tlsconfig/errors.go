@@ -15,6 +15,8 @@ var (
 	ErrNoCertificate = errors.New("no certificate")
 	// ErrNoPrivateKey: there is a certificate and no key to it.
 	ErrNoPrivateKey = errors.New("no private key")
+	// ErrKeyPermission: the key is there, and this account may not use it.
+	ErrKeyPermission = errors.New("this account may not use the private key")
 	// ErrKeyMismatch: the key is not the one of the certificate.
 	ErrKeyMismatch = errors.New("the private key doesn't fit the certificate")
 	// ErrAmbiguous: there are several keys, and nothing says which.

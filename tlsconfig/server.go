@@ -59,7 +59,10 @@ func (c *ClientAuth) UnmarshalText(text []byte) error {
 
 // Validate reads the files and reports every mistake, as [FieldError]s.
 func (s Server) Validate() error {
-	_, err := s.compile()
+	src, err := s.compile()
+	if src != nil {
+		err = src.Close()
+	}
 	return err
 }
 
@@ -89,11 +92,12 @@ func (s Server) compile() (*Source, error) {
 		errs = append(errs, field("client-certificate", errors.New("nobody is trusted: name the clients' authority as trust.ca, or their certificates as trust.thumbprints")))
 	}
 	if err := errors.Join(errs...); err != nil {
-		return nil, err
+		return nil, errors.Join(err, src.Close())
 	}
 	src.warnAbout(s.Trust)
 	c := &tls.Config{GetCertificate: src.getCertificate}
 	setVersions(c, s.MinVersion, s.MaxVersion)
+	src.capVersion(c)
 	switch s.ClientAuth {
 	case ClientRequest:
 		c.ClientAuth = tls.RequestClientCert

@@ -36,8 +36,25 @@ func (s *Source) ConfigFor(host string) *tls.Config {
 	return c
 }
 
-// Close releases the keys. Connections that are open live on.
-func (s *Source) Close() error { return nil }
+// Close releases the keys, of which those of the Windows store are open. Connections that
+// are open live on; none can begin any more.
+func (s *Source) Close() error {
+	var errs []error
+	for _, c := range *s.certificates.Load() {
+		errs = append(errs, release(c))
+	}
+	return errors.Join(errs...)
+}
+
+// capVersion keeps to versions of TLS that every key can sign for.
+func (s *Source) capVersion(c *tls.Config) {
+	for _, pair := range *s.certificates.Load() {
+		if k, ok := pair.PrivateKey.(interface{ MaxVersion() uint16 }); ok && (c.MaxVersion == 0 || c.MaxVersion > k.MaxVersion()) {
+			c.MaxVersion = k.MaxVersion()
+			s.warnings = append(s.warnings, fmt.Sprintf("%s: the key is in an old provider of Windows, which can't sign for TLS 1.3: 1.2 is the newest that is spoken; import the .pfx file again with a key storage provider", pair.Leaf.Subject))
+		}
+	}
+}
 
 // Warnings are what somebody should know at every start: trust that believes everybody,
 // a certificate that ends soon or has ended.
