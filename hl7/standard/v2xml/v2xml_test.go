@@ -162,7 +162,7 @@ func thereAndBack(m *hl7.Message) error {
 	back, err := v2xml.Unmarshal(b)
 	if err != nil {
 		// These are refused, and said so.
-		for _, limit := range []string{"character set", "point and a number", "sequence can't", "too many delimiters"} {
+		for _, limit := range []string{"character set", "point and a number", "sequence can't", "too many delimiters", "no escape character"} {
 			if strings.Contains(err.Error(), limit) {
 				return nil
 			}
