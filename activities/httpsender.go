@@ -212,6 +212,15 @@ func proxyOf(setting string) (func(*http.Request) (*url.URL, error), error) {
 	return http.ProxyURL(u), nil
 }
 
+// noticed logs what becomes of the certificates.
+func (s *HTTPSender) noticed(n tlsconfig.Notice) {
+	if n.Kind == tlsconfig.Renewed {
+		s.log.Info(n.String())
+		return
+	}
+	s.log.Warn(n.String(), zap.Error(n.Err))
+}
+
 // Open reads the certificates. It connects to nobody: the partner may be away when the
 // engine starts.
 func (s *HTTPSender) Open(ctx context.Context) error {
@@ -241,6 +250,7 @@ func (s *HTTPSender) Open(ctx context.Context) error {
 		for _, w := range source.Warnings() {
 			s.log.Warn(w)
 		}
+		source.Watch(s.noticed)
 		s.source, t.TLSClientConfig = source, source.ConfigFor(s.url.Hostname())
 	}
 	s.client = &http.Client{Transport: t, CheckRedirect: s.checkRedirect}

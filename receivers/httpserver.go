@@ -199,6 +199,7 @@ func (s *HTTPServer) listenLocked(ctx context.Context) error {
 		for _, w := range source.Warnings() {
 			s.log.Warn(w)
 		}
+		source.Watch(s.noticed)
 		s.source, config = source, source.Config()
 	}
 	l := s.Listener
@@ -227,6 +228,15 @@ func (s *HTTPServer) listenLocked(ctx context.Context) error {
 	}
 	go s.accept(s.server, s.listener, s.ended)
 	return nil
+}
+
+// noticed logs what becomes of the certificates.
+func (s *HTTPServer) noticed(n tlsconfig.Notice) {
+	if n.Kind == tlsconfig.Renewed {
+		s.log.Info(n.String())
+		return
+	}
+	s.log.Warn(n.String(), zap.Error(n.Err))
 }
 
 // accept is the server's own goroutine: release waits for it.

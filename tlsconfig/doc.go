@@ -17,12 +17,25 @@
 //	defer source.Close()
 //	listener, err := tls.Listen("tcp", ":8443", source.Config())
 //
-// PEM files are read the same way: a bundle as File alone, a pair as File and KeyFile.
-// When you have no certificate yet, [SelfSigned] makes one.
+// PEM files are read the same way: a bundle as File alone, a pair as File and KeyFile. The
+// certificate that is shown is the one that fits the key, wherever it stands in the file;
+// of several keys FriendlyName or Thumbprint chooses. When you have no certificate yet,
+// [SelfSigned] makes one.
 //
 // # You were handed a thumbprint
 //
-// A thumbprint names one certificate. When a partner has signed its own, nobody else
+// A thumbprint names one certificate. When it is your own, and the certificate is in the
+// certificate store of Windows, a server shows it like this, and the private key stays in
+// the store:
+//
+//	server := tlsconfig.Server{Certificates: []tlsconfig.Certificate{
+//		{Thumbprint: "a9 09 50 2d ...", Location: tlsconfig.LocalMachine},
+//	}}
+//
+// A renewed certificate has another thumbprint; Subject or SAN in its place takes the
+// newest valid one of that name.
+//
+// When a partner has signed its own, nobody else
 // vouches for it: ask the partner for the thumbprint, by telephone say, and pin it.
 //
 //	client := tlsconfig.Client{Trust: tlsconfig.Trust{
@@ -36,6 +49,12 @@
 // [Trust] has three knobs: certification authorities, pinned certificates, and the host
 // name. A client that sets none of them trusts the authorities of its system. A server
 // asks for client certificates when its ClientAuth says so.
+//
+// # Renewal
+//
+// [Source.Watch] notices a new certificate in the files or the store, looks whether it can
+// be used, and shows it to new connections, while open ones live on. It also says when a
+// certificate is about to end.
 //
 // # What is right by default
 //

@@ -1,11 +1,13 @@
 package tlsconfig
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -17,6 +19,14 @@ type Source struct {
 	certificates atomic.Pointer[[]tls.Certificate]
 	warnings     []string
 	verifier     *verifier // of a client
+	settings     []Certificate
+	reported     map[Thumbprint]int // steps towards the end, by the goroutine that watches
+
+	mu       sync.Mutex
+	closed   bool
+	retired  []tls.Certificate  // which a handshake may still need
+	stop     context.CancelFunc // of watching; nil before
+	watching sync.WaitGroup
 }
 
 // Config returns settings for crypto/tls that show and believe what was opened. The
@@ -36,11 +46,20 @@ func (s *Source) ConfigFor(host string) *tls.Config {
 	return c
 }
 
-// Close releases the keys, of which those of the Windows store are open. Connections that
-// are open live on; none can begin any more.
+// Close ends watching and releases the keys, of which those of the Windows store are open.
+// Connections that are open live on; with a key of the store none can begin any more. It
+// may be called again.
 func (s *Source) Close() error {
+	s.mu.Lock()
+	stop := s.stop
+	s.closed = true
+	s.mu.Unlock()
+	if stop != nil {
+		stop()
+	}
+	s.watching.Wait()
 	var errs []error
-	for _, c := range *s.certificates.Load() {
+	for _, c := range slices.Concat(*s.certificates.Load(), s.retired) {
 		errs = append(errs, release(c))
 	}
 	return errors.Join(errs...)
@@ -70,19 +89,13 @@ func (s *Source) Leaves() []*x509.Certificate {
 }
 
 func (s *Source) load(settings []Certificate, p Purpose) error {
-	var all []tls.Certificate
-	var errs []error
-	for i, c := range settings {
-		pair, err := c.Load()
-		if err != nil {
-			errs = append(errs, inField(fmt.Sprintf("certificate[%d]", i), err))
-			continue
-		}
-		all = append(all, pair)
+	all, err := loadAll(settings)
+	for _, pair := range all {
 		s.warnOf(pair.Leaf, time.Now(), p)
 	}
+	s.settings = settings
 	s.certificates.Store(&all)
-	return errors.Join(errs...)
+	return err
 }
 
 // soon is how long before its end a certificate is warned of.

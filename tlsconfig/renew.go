@@ -1,0 +1,241 @@
+package tlsconfig
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+// A Notice is what a Source that is watched has to say.
+type Notice struct {
+	Kind NoticeKind
+	// Certificate is the new one, the one that stays, or the one that ends.
+	Certificate *x509.Certificate
+	// Err is why a renewal failed.
+	Err error
+	// Days is how many days are left of one that ends; 0 or less when it has ended.
+	Days int
+}
+
+// A NoticeKind says what a Notice is about.
+type NoticeKind int
+
+const (
+	// Renewed: new connections see another certificate from now on.
+	Renewed NoticeKind = iota
+	// NotRenewed: a file or the store has changed, and what is there now can't be used. What
+	// was shown before still is.
+	NotRenewed
+	// Ends: a certificate ends in 30, 14, 7, 3 or 1 days, or has ended.
+	Ends
+)
+
+// String returns the notice as a sentence, without its error.
+func (n Notice) String() string {
+	day := n.Certificate.NotAfter.UTC().Format(time.DateOnly)
+	switch {
+	case n.Kind == Renewed:
+		return fmt.Sprintf("the certificate was renewed: %s, until %s", n.Certificate.Subject, day)
+	case n.Kind == NotRenewed:
+		return fmt.Sprintf("the new certificate can't be used, and the old one stays: %s, until %s", n.Certificate.Subject, day)
+	case n.Days <= 0:
+		return fmt.Sprintf("the certificate has expired: %s, on %s: partners refuse it", n.Certificate.Subject, day)
+	}
+	return fmt.Sprintf("the certificate ends in %d days: %s, on %s: renew it", n.Days, n.Certificate.Subject, day)
+}
+
+const (
+	// pollFiles is how often files are looked at that no notification comes of, as from
+	// other computers' disks.
+	pollFiles = 10 * time.Second
+	// pollStore is how often the Windows store is looked at.
+	pollStore = time.Minute
+	// settle is how long a file must stay as it is before it is read: it may be written in
+	// pieces, and the key after the certificate.
+	settle = 200 * time.Millisecond
+)
+
+// Renew reads the certificates anew, and reports whether any has changed. New connections
+// see what was read, and open ones live on. After an error everything stays as it was.
+func (s *Source) Renew() (bool, error) {
+	all, err := loadAll(s.settings)
+	if err != nil {
+		return false, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := *s.certificates.Load()
+	same := slices.EqualFunc(all, old, func(a, b tls.Certificate) bool {
+		return slices.EqualFunc(a.Certificate, b.Certificate, slices.Equal[[]byte])
+	})
+	if same || s.closed {
+		for _, c := range all {
+			err = errors.Join(err, release(c))
+		}
+		return false, err
+	}
+	// A handshake may be at work with the old keys.
+	s.retired = append(s.retired, old...)
+	s.certificates.Store(&all)
+	return true, nil
+}
+
+// loadAll loads every certificate or none.
+func loadAll(settings []Certificate) ([]tls.Certificate, error) {
+	var all []tls.Certificate
+	var errs []error
+	for i, c := range settings {
+		pair, err := c.Load()
+		if err != nil {
+			errs = append(errs, inField(fmt.Sprintf("certificate[%d]", i), err))
+			continue
+		}
+		all = append(all, pair)
+	}
+	err := errors.Join(errs...)
+	if err != nil {
+		for _, c := range all {
+			err = errors.Join(err, release(c))
+		}
+		all = nil
+	}
+	return all, err
+}
+
+// Watch looks after the certificates until the Source is closed: when a file or the
+// Windows store has another one, that is read, and shown to new connections if it can be
+// used. notify is told of it, and of certificates that end, one notice after another; it
+// must not close the Source. To call Watch a second time does nothing.
+func (s *Source) Watch(notify func(Notice)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.stop != nil || len(s.settings) == 0 {
+		return
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	s.stop = stop
+	s.watching.Go(func() { s.watch(ctx, notify) })
+}
+
+func (s *Source) watch(ctx context.Context, notify func(Notice)) {
+	files, fromStore := s.watched()
+	var events chan fsnotify.Event
+	var faults chan error
+	if w, err := fsnotify.NewWatcher(); err == nil {
+		defer w.Close()
+		for _, f := range files {
+			// The folder, because most renewals put a new file in place of the old one. Where
+			// that can't be watched, looking at the files will do.
+			_ = w.Add(filepath.Dir(f))
+		}
+		events, faults = w.Events, w.Errors
+	}
+	poll := time.NewTicker(pollFiles)
+	defer poll.Stop()
+	settled := time.NewTimer(0)
+	<-settled.C
+	s.ending(time.Now()) // what is known already
+	seen, lastStore := stamps(files), time.Now()
+	changed := seen
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-events:
+		case <-faults: // such as too many events at once: look
+		case <-poll.C:
+			for _, n := range s.ending(time.Now()) {
+				notify(n)
+			}
+			if fromStore && time.Since(lastStore) >= pollStore {
+				lastStore = time.Now()
+				s.renew(notify)
+			}
+		case <-settled.C:
+			if now := stamps(files); now != changed {
+				changed = now
+				settled.Reset(settle)
+				continue
+			}
+			seen = changed
+			s.renew(notify)
+			continue
+		}
+		if now := stamps(files); now != seen && now != changed {
+			changed = now
+			settled.Reset(settle)
+		}
+	}
+}
+
+func (s *Source) renew(notify func(Notice)) {
+	changed, err := s.Renew()
+	leaf := (*s.certificates.Load())[0].Leaf
+	switch {
+	case err != nil:
+		notify(Notice{Kind: NotRenewed, Certificate: leaf, Err: err})
+	case changed:
+		notify(Notice{Kind: Renewed, Certificate: leaf})
+	}
+}
+
+// watched returns the files of the settings, and whether some are in the Windows store.
+func (s *Source) watched() (files []string, fromStore bool) {
+	for _, c := range s.settings {
+		fromStore = fromStore || c.File == ""
+		for _, f := range []string{c.File, c.KeyFile} {
+			if f != "" {
+				files = append(files, f)
+			}
+		}
+	}
+	return files, fromStore
+}
+
+// stamps says how files look from outside: another text, another file.
+func stamps(files []string) string {
+	text := ""
+	for _, f := range files {
+		if info, err := os.Stat(f); err != nil {
+			text += "?;"
+		} else {
+			text += fmt.Sprintf("%d %d;", info.Size(), info.ModTime().UnixNano())
+		}
+	}
+	return text
+}
+
+// ending returns a notice for each certificate that has come nearer to its end by a step.
+func (s *Source) ending(now time.Time) []Notice {
+	var all []Notice
+	for _, c := range *s.certificates.Load() {
+		left := int(c.Leaf.NotAfter.Sub(now).Hours() / 24)
+		if c.Leaf.NotAfter.Before(now) {
+			left = -1
+		}
+		step := -2 // none
+		for _, days := range []int{30, 14, 7, 3, 1, -1} {
+			if left <= days && left < 31 {
+				step = days
+			}
+		}
+		id := SHA256(c.Leaf)
+		if step == -2 || s.reported[id] == step {
+			continue
+		}
+		if s.reported == nil {
+			s.reported = make(map[Thumbprint]int)
+		}
+		s.reported[id] = step
+		all = append(all, Notice{Kind: Ends, Certificate: c.Leaf, Days: left})
+	}
+	return all
+}
