@@ -22,6 +22,8 @@ type Client struct {
 	// newest.
 	MinVersion Version `yaml:"min-version"`
 	MaxVersion Version `yaml:"max-version"`
+	// CipherSuites are those of TLS 1.2 that may be spoken. The default is Go's own choice.
+	CipherSuites []CipherSuite `yaml:"cipher-suites"`
 }
 
 // Validate reads the files and reports every mistake, as [FieldError]s.
@@ -45,7 +47,7 @@ func (c Client) Open(ctx context.Context) (*Source, error) {
 func (c Client) compile() (*Source, error) {
 	src := new(Source)
 	v, err := c.Trust.compile(false)
-	err = errors.Join(validVersions(c.MinVersion, c.MaxVersion), src.load(c.Certificates, ForClient), inField("trust", err))
+	err = errors.Join(validVersions(c.MinVersion, c.MaxVersion), validSuites(c.CipherSuites, c.MinVersion), src.load(c.Certificates, ForClient), inField("trust", err))
 	if err != nil {
 		return nil, errors.Join(err, src.Close())
 	}
@@ -64,6 +66,7 @@ func (c Client) compile() (*Source, error) {
 		config.GetClientCertificate = src.getClientCertificate
 	}
 	setVersions(config, c.MinVersion, c.MaxVersion)
+	setSuites(config, c.CipherSuites)
 	src.capVersion(config)
 	src.config = config
 	return src, nil

@@ -33,6 +33,8 @@ var (
 	ErrUnsupported = errors.New("not supported")
 	// ErrNotTrusted: the peer's certificate is none of those that are trusted.
 	ErrNotTrusted = errors.New("the peer's certificate is not trusted")
+	// ErrRevoked: the authority has revoked the peer's certificate.
+	ErrRevoked = errors.New("the certificate was revoked")
 	// ErrNoPeerCertificate: the peer has shown no certificate.
 	ErrNoPeerCertificate = errors.New("the peer has shown no certificate")
 )

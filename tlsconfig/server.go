@@ -22,6 +22,8 @@ type Server struct {
 	// newest.
 	MinVersion Version `yaml:"min-version"`
 	MaxVersion Version `yaml:"max-version"`
+	// CipherSuites are those of TLS 1.2 that may be spoken. The default is Go's own choice.
+	CipherSuites []CipherSuite `yaml:"cipher-suites"`
 }
 
 // ClientAuth says whether a server asks its clients for a certificate.
@@ -78,7 +80,7 @@ func (s Server) Open(ctx context.Context) (*Source, error) {
 
 func (s Server) compile() (*Source, error) {
 	src := new(Source)
-	errs := []error{validVersions(s.MinVersion, s.MaxVersion)}
+	errs := []error{validVersions(s.MinVersion, s.MaxVersion), validSuites(s.CipherSuites, s.MinVersion)}
 	if len(s.Certificates) == 0 {
 		errs = append(errs, field("certificate", errors.New("missing: a server needs a certificate and its key")))
 	}
@@ -97,6 +99,7 @@ func (s Server) compile() (*Source, error) {
 	src.warnAbout(s.Trust)
 	c := &tls.Config{GetCertificate: src.getCertificate}
 	setVersions(c, s.MinVersion, s.MaxVersion)
+	setSuites(c, s.CipherSuites)
 	src.capVersion(c)
 	switch s.ClientAuth {
 	case ClientRequest:

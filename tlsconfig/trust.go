@@ -36,6 +36,15 @@ type Trust struct {
 	Thumbprints []Thumbprint `yaml:"thumbprints"`
 	// AnyName leaves the host name unchecked.
 	AnyName bool `yaml:"any-name"`
+	// Names are those that a client's certificate may be for: its common name, its whole
+	// subject, or one of its alternative names (host name, e-mail address, URI, IP
+	// address). Empty allows all that are trusted otherwise. A server's name is checked
+	// against the one that is called.
+	Names []string `yaml:"names"`
+	// CRLFiles are revocation lists, in PEM or DER, for the authorities of System and
+	// CAFiles. A certificate is then refused when its authority has no list here that is in
+	// force, or has revoked it. The files are read again when they change.
+	CRLFiles []string `yaml:"crl" ladle:"path"`
 	// Insecure believes everybody. It is for tests, and warns at every start.
 	Insecure bool `yaml:"insecure"`
 }
@@ -47,7 +56,7 @@ func (t Trust) Validate() error {
 }
 
 func (t Trust) empty() bool {
-	return !t.System && len(t.CAFiles) == 0 && len(t.Thumbprints) == 0 && !t.Insecure
+	return !t.System && len(t.CAFiles) == 0 && len(t.Thumbprints) == 0 && len(t.Names) == 0 && len(t.CRLFiles) == 0 && !t.Insecure
 }
 
 // verifier decides whether to believe a peer.
@@ -55,6 +64,7 @@ type verifier struct {
 	Trust
 	roots  *x509.CertPool // nil when no authority is asked
 	client bool           // the peer is a client
+	lists  *revocations   // nil for none
 	name   string         // of the server that is called
 }
 
@@ -91,6 +101,22 @@ func (t Trust) compile(peerIsClient bool) (*verifier, error) {
 			v.roots.AddCert(c)
 		}
 	}
+	if len(t.Names) > 0 {
+		switch {
+		case !peerIsClient:
+			errs = append(errs, field("names", errors.New("are those of clients: the name of a server is checked against the one that is called, or set as server-name")))
+		case v.roots == nil && len(t.Thumbprints) == 0 && len(errs) == 0:
+			errs = append(errs, field("names", errors.New("anybody can write a name into a certificate: say by ca or thumbprints who vouches for it")))
+		}
+	}
+	if len(t.CRLFiles) > 0 {
+		if v.roots == nil && len(errs) == 0 {
+			errs = append(errs, field("crl", errors.New("says what authorities have revoked, and none is trusted: name it as ca")))
+		}
+		var err error
+		v.lists, err = readRevocations(t.CRLFiles)
+		errs = append(errs, err)
+	}
 	return v, errors.Join(errs...)
 }
 
@@ -116,9 +142,33 @@ func (v *verifier) verify(cs tls.ConnectionState) error {
 		if len(v.Thumbprints) == 0 {
 			return fmt.Errorf("%w: nothing is trusted here", ErrNotTrusted)
 		}
+		return v.verifyName(leaf)
+	}
+	if err := v.verifyChain(cs, leaf); err != nil {
+		return err
+	}
+	return v.verifyName(leaf)
+}
+
+// verifyName compares a client's certificate with the names that are allowed.
+func (v *verifier) verifyName(leaf *x509.Certificate) error {
+	if len(v.Names) == 0 {
 		return nil
 	}
-	return v.verifyChain(cs, leaf)
+	names := []string{leaf.Subject.CommonName, leaf.Subject.String()}
+	names = append(append(names, leaf.DNSNames...), leaf.EmailAddresses...)
+	for _, u := range leaf.URIs {
+		names = append(names, u.String())
+	}
+	for _, ip := range leaf.IPAddresses {
+		names = append(names, ip.String())
+	}
+	for _, allowed := range v.Names {
+		if allowed != "" && slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, allowed) }) {
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: it is for %s, which is none of the %d names that are allowed", ErrNotTrusted, leaf.Subject, len(v.Names))
 }
 
 func (v *verifier) verifyChain(cs tls.ConnectionState, leaf *x509.Certificate) error {
@@ -129,8 +179,14 @@ func (v *verifier) verifyChain(cs tls.ConnectionState, leaf *x509.Certificate) e
 	for _, c := range cs.PeerCertificates[1:] {
 		opts.Intermediates.AddCert(c)
 	}
-	if _, err := leaf.Verify(opts); err != nil {
+	chains, err := leaf.Verify(opts)
+	if err != nil {
 		return explainChain(leaf, err)
+	}
+	if v.lists != nil {
+		if err := v.lists.check(chains[0], time.Now()); err != nil {
+			return err
+		}
 	}
 	if v.client || v.AnyName {
 		return nil
