@@ -5,6 +5,7 @@
 //	ladle check FILE...         report every mistake in FILE with its line, run nothing
 //	ladle send ADDRESS [FILE...] send messages and print what is answered
 //	ladle show FILE...          print messages for people, in JSON or XML, or what is wrong in them
+//	ladle certificates create FILE, show FILE, check ADDRESS
 //	ladle diff FILE FILE        print what changes from one message to another
 //
 // `ladle COMMAND -h` tells more of each. The exit status is 0 when all went well, 1
@@ -51,6 +52,7 @@ var commands = []command{
 	{"check", "check FILE...", "report every mistake in FILE with its line, run nothing", check},
 	{"send", "send [flags] ADDRESS [FILE...]", "send messages and print what is answered", send},
 	{"show", "show [flags] FILE...", "print messages for people, in JSON or XML, or what is wrong in them", show},
+	{"certificates", "certificates create|show|check [flags] FILE|ADDRESS", "make a certificate, show what is in a file, or check what an address shows", certificates},
 	{"diff", "diff [flags] FILE FILE", "print what changes from one message to another", diff},
 }
 
@@ -99,7 +101,7 @@ func ladle(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 func usage(w io.Writer) {
 	fmt.Fprintln(w, "usage: ladle COMMAND ...")
 	for _, cmd := range commands {
-		fmt.Fprintf(w, "  %-32s %s\n", cmd.usage, cmd.about)
+		fmt.Fprintf(w, "  %s\n        %s\n", cmd.usage, cmd.about)
 	}
 }
 

@@ -1,0 +1,206 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/ladlehq/ladle/tlsconfig"
+	"golang.org/x/term"
+)
+
+// certificates makes, shows and checks certificates.
+func certificates(ctx context.Context, c *call) error {
+	for name, run := range map[string]func(context.Context, *call) error{"create": createCertificate, "show": showCertificate, "check": checkAddress} {
+		if len(c.args) > 0 && c.args[0] == name {
+			c.args = c.args[1:]
+			return run(ctx, c)
+		}
+	}
+	if len(c.args) > 0 && strings.HasPrefix(c.args[0], "-") {
+		return c.parse(1, -1) // for -h
+	}
+	c.flags.Usage()
+	return errUsage
+}
+
+// passwordEnvironment holds a password for those who have no terminal.
+const passwordEnvironment = "LADLE_PASSWORD"
+
+// password takes the password of a file, in this order, from a file that is named, from
+// the environment, or from somebody at the terminal.
+func password(file string, stderr io.Writer) (tlsconfig.Secret, error) {
+	if file != "" {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			return "", err
+		}
+		return tlsconfig.Secret(strings.TrimRight(string(raw), "\r\n")), nil
+	}
+	if value, ok := os.LookupEnv(passwordEnvironment); ok {
+		return tlsconfig.Secret(value), nil
+	}
+	in := int(os.Stdin.Fd())
+	if !term.IsTerminal(in) {
+		return "", nil
+	}
+	fmt.Fprint(stderr, "password: ")
+	typed, err := term.ReadPassword(in)
+	fmt.Fprintln(stderr)
+	return tlsconfig.Secret(typed), err
+}
+
+// createCertificate makes a home-made one: a PFX file for the receiver, and beside it the
+// certificate alone for partners.
+func createCertificate(_ context.Context, c *call) error {
+	name := c.flags.String("name", "Ladle", "the friendly `name`")
+	hosts := c.flags.String("hosts", "localhost,127.0.0.1", "the host `names` and addresses that it is for, with commas between")
+	days := c.flags.Int("days", 730, "how many `days` it is valid")
+	passwordFile := c.flags.String("password-file", "", "the `file` that has the password; else "+passwordEnvironment+" or the terminal")
+	if err := c.parse(1, 1); err != nil {
+		return err
+	}
+	secret, err := password(*passwordFile, c.stderr)
+	if err != nil {
+		return err
+	}
+	pair, err := tlsconfig.SelfSigned{FriendlyName: *name, Names: strings.Split(*hosts, ","), ValidFor: time.Duration(*days) * 24 * time.Hour}.Create()
+	if err != nil {
+		return err
+	}
+	pfx, err := pair.PFX(secret)
+	if err != nil {
+		return fmt.Errorf("%w; name a -password-file, or set %s", err, passwordEnvironment)
+	}
+	file := c.args[0]
+	public := strings.TrimSuffix(strings.TrimSuffix(file, ".pfx"), ".p12") + ".crt"
+	if err := errors.Join(tlsconfig.WriteFile(file, pfx), tlsconfig.WriteFile(public, pair.PEM())); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.stdout, "%s: certificate and private key\n%s: the certificate alone, for partners\nSHA-256 %s\nSHA-1   %s\n", file, public, tlsconfig.SHA256(pair.Certificate), tlsconfig.SHA1(pair.Certificate))
+	return nil
+}
+
+// described is a certificate in JSON.
+type described struct {
+	Subject   string    `json:"subject"`
+	Issuer    string    `json:"issuer"`
+	Names     []string  `json:"names,omitempty"`
+	SHA256    string    `json:"sha256"`
+	SHA1      string    `json:"sha1"`
+	NotBefore time.Time `json:"notBefore"`
+	NotAfter  time.Time `json:"notAfter"`
+}
+
+func describe(c *x509.Certificate) described {
+	names := c.DNSNames
+	for _, ip := range c.IPAddresses {
+		names = append(names, ip.String())
+	}
+	return described{c.Subject.String(), c.Issuer.String(), names, tlsconfig.SHA256(c).String(), tlsconfig.SHA1(c).String(), c.NotBefore, c.NotAfter}
+}
+
+func texts(errs []error) (all []string) {
+	for _, err := range errs {
+		all = append(all, err.Error())
+	}
+	return all
+}
+
+// showCertificate says what is in a certificate file, and what partners will have against
+// it.
+func showCertificate(_ context.Context, c *call) error {
+	keyFile := c.flags.String("key", "", "the `file` that has the private key")
+	passwordFile := c.flags.String("password-file", "", "the `file` that has the password; else "+passwordEnvironment+" or the terminal")
+	friendly := c.flags.String("name", "", "the friendly `name` of one of several keys")
+	asJSON := c.flags.Bool("json", false, "print JSON")
+	if err := c.parse(1, 1); err != nil {
+		return err
+	}
+	certificate := tlsconfig.Certificate{File: c.args[0], KeyFile: *keyFile, FriendlyName: *friendly}
+	pair, err := certificate.Load()
+	if errors.Is(err, tlsconfig.ErrPasswordRequired) {
+		if certificate.Password, err = password(*passwordFile, c.stderr); err != nil {
+			return err
+		}
+		pair, err = certificate.Load()
+	}
+	if err != nil {
+		return err
+	}
+	problems := tlsconfig.Problems(pair.Leaf, time.Now(), tlsconfig.ForServer)
+	if *asJSON {
+		err = json.NewEncoder(c.stdout).Encode(struct {
+			described
+			Chain    int      `json:"chain"`
+			Problems []string `json:"problems,omitempty"`
+		}{describe(pair.Leaf), len(pair.Certificate), texts(problems)})
+	} else {
+		d := describe(pair.Leaf)
+		fmt.Fprintf(c.stdout, "%s, issued by %s\nvalid from %s to %s\nfor %s\nSHA-256 %s\nSHA-1   %s\n%d in the chain, with private key\n", d.Subject, d.Issuer,
+			d.NotBefore.Format(time.DateOnly), d.NotAfter.Format(time.DateOnly), strings.Join(d.Names, ", "), d.SHA256, d.SHA1, len(pair.Certificate))
+		for _, p := range problems {
+			fmt.Fprintf(c.stdout, "problem: %v\n", p)
+		}
+	}
+	if err == nil && len(problems) > 0 {
+		err = errReported
+	}
+	return err
+}
+
+// checkAddress connects as a partner would and says what it sees.
+func checkAddress(ctx context.Context, c *call) error {
+	ca := c.flags.String("ca", "", "trust the certification authority, or the very certificate, in this PEM `file`")
+	pin := c.flags.String("pin", "", "trust the certificate with this `thumbprint`, and no other")
+	name := c.flags.String("server-name", "", "the `name` that the certificate must be for; else the host of the address")
+	asJSON := c.flags.Bool("json", false, "print JSON")
+	if err := c.parse(1, 1); err != nil {
+		return err
+	}
+	p := tlsconfig.Probe{ServerName: *name}
+	if *ca != "" {
+		p.Trust.CAFiles = []string{*ca}
+	}
+	if *pin != "" {
+		var t tlsconfig.Thumbprint
+		if err := t.UnmarshalText([]byte(*pin)); err != nil {
+			return fmt.Errorf("-pin: %w", err)
+		}
+		p.Trust.Thumbprints = []tlsconfig.Thumbprint{t}
+	}
+	r := p.Run(ctx, c.args[0])
+	if *asJSON {
+		var chain []described
+		for _, x := range r.Chain {
+			chain = append(chain, describe(x))
+		}
+		if err := json.NewEncoder(c.stdout).Encode(struct {
+			Address           string      `json:"address"`
+			Speaks            string      `json:"speaks"`
+			Versions          []string    `json:"versions,omitempty"`
+			Chain             []described `json:"chain,omitempty"`
+			DaysLeft          int         `json:"daysLeft"`
+			Trusted           bool        `json:"trusted"`
+			BySystem          bool        `json:"bySystem"`
+			NameMatches       bool        `json:"nameMatches"`
+			ClientCertificate bool        `json:"clientCertificate"`
+			ClientRequired    bool        `json:"clientRequired"`
+			Problems          []string    `json:"problems,omitempty"`
+		}{r.Address, r.Speaks, r.Versions, chain, r.DaysLeft, r.Trusted, r.BySystem, r.NameMatches, r.ClientCertificate, r.ClientRequired, texts(r.Problems)}); err != nil {
+			return err
+		}
+	} else {
+		fmt.Fprint(c.stdout, r)
+	}
+	if len(r.Problems) > 0 {
+		return errReported
+	}
+	return nil
+}

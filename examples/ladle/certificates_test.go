@@ -1,0 +1,105 @@
+package main
+
+import (
+	"crypto/tls"
+	"encoding/json"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/ladlehq/ladle/tlsconfig"
+)
+
+func TestCertificates(t *testing.T) {
+	dir := t.TempDir()
+	pfx, password := filepath.Join(dir, "lab.pfx"), filepath.Join(dir, "password")
+	if err := os.WriteFile(password, []byte("s3cret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stdout, stderr, status := callLadle(t.Context(), "certificates", "create", "-name", "Laboratory", "-hosts", "lab.example,127.0.0.1", "-password-file", password, pfx)
+	if status != 0 || !strings.Contains(stdout, "lab.crt: the certificate alone") || strings.Contains(stdout+stderr, "s3cret") {
+		t.Fatalf("%d %s %s", status, stdout, stderr)
+	}
+	loaded, err := tlsconfig.Certificate{File: pfx, Password: "s3cret"}.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	thumbprint := tlsconfig.SHA256(loaded.Leaf).String()
+	if !strings.Contains(stdout, thumbprint) {
+		t.Error(stdout)
+	}
+	if _, stderr, status := callLadle(t.Context(), "certificates", "create", "-password-file", password, pfx); status != 1 || !strings.Contains(stderr, "exists") {
+		t.Errorf("a file was written over: %d %s", status, stderr)
+	}
+
+	stdout, stderr, status = callLadle(t.Context(), "certificates", "show", "-password-file", password, pfx)
+	if status != 0 || !strings.Contains(stdout, thumbprint) || !strings.Contains(stdout, "for lab.example, 127.0.0.1") {
+		t.Errorf("%d %s %s", status, stdout, stderr)
+	}
+	t.Setenv("LADLE_PASSWORD", "s3cret")
+	stdout, _, status = callLadle(t.Context(), "certificates", "show", "-json", pfx)
+	var shown struct {
+		Subject, SHA256 string
+		Names           []string
+	}
+	if err := json.Unmarshal([]byte(stdout), &shown); err != nil || status != 0 || shown.SHA256 != thumbprint || shown.Subject != "CN=Laboratory" || len(shown.Names) != 2 {
+		t.Errorf("%d %s %v", status, stdout, err)
+	}
+	t.Setenv("LADLE_PASSWORD", "another")
+	if _, stderr, status := callLadle(t.Context(), "certificates", "show", pfx); status != 1 || !strings.Contains(stderr, "the password is wrong") {
+		t.Errorf("%d %s", status, stderr)
+	}
+	expired := filepath.Join("..", "..", "tlsconfig", "testdata", "certificates", "pem-expired.pem")
+	if stdout, _, status := callLadle(t.Context(), "certificates", "show", expired); status != 1 || !strings.Contains(stdout, "problem: the certificate has expired") {
+		t.Errorf("%d %s", status, stdout)
+	}
+
+	source, err := tlsconfig.Server{Certificates: []tlsconfig.Certificate{{File: pfx, Password: "s3cret"}}}.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer source.Close()
+	listener, err := tls.Listen("tcp", "127.0.0.1:0", source.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: http.NotFoundHandler(), ErrorLog: log.New(io.Discard, "", 0)}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	defer func() {
+		server.Close()
+		<-served
+	}()
+	address := listener.Addr().String()
+	stdout, stderr, status = callLadle(t.Context(), "certificates", "check", "-pin", thumbprint, address)
+	if status != 0 || !strings.Contains(stdout, "speaks TLS\nversions: TLS 1.2, TLS 1.3\n") || !strings.Contains(stdout, "all is well") {
+		t.Errorf("%d %s %s", status, stdout, stderr)
+	}
+	stdout, _, status = callLadle(t.Context(), "certificates", "check", "-json", "-ca", filepath.Join(dir, "lab.crt"), "-server-name", "other.example", address)
+	var checked struct {
+		Speaks   string
+		Trusted  bool
+		Problems []string
+	}
+	if err := json.Unmarshal([]byte(stdout), &checked); err != nil || status != 1 || checked.Speaks != "TLS" || checked.Trusted || len(checked.Problems) != 1 {
+		t.Errorf("%d %s %v", status, stdout, err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	if stdout, _, status := callLadle(t.Context(), "certificates", "check", l.Addr().String()); status != 1 || !strings.Contains(stdout, "nothing listens on the port") {
+		t.Errorf("%d %s", status, stdout)
+	}
+	for _, args := range [][]string{{"certificates"}, {"certificates", "bake"}, {"certificates", "check"}, {"certificates", "show", "a", "b"}} {
+		if _, stderr, status := callLadle(t.Context(), args...); status != 2 || !strings.Contains(stderr, "usage") {
+			t.Errorf("%v: %d %s", args, status, stderr)
+		}
+	}
+}
