@@ -226,6 +226,17 @@ func FuzzCertificateFile(f *testing.F) {
 	for _, seed := range [][]byte{pfx, plain, a.cert.Raw, append(a.certPEM(), a.keyPEM(f)...), []byte("-----BEGIN "), nil} {
 		f.Add(seed)
 	}
+	made, err := filepath.Glob(filepath.Join("testdata", "certificates", "p*"))
+	if err != nil || len(made) < 60 {
+		f.Fatalf("%d files, %v", len(made), err)
+	}
+	for _, name := range made {
+		raw, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(raw)
+	}
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		name := filepath.Join(dir, "x")

@@ -35,6 +35,9 @@ func readDER(raw []byte, password Secret) (content, error) {
 	if !pfx.AuthSafe.Type.Equal(oidData) {
 		return content{}, fmt.Errorf("%w: the PFX file is protected by a certificate in place of a password: export it again with a password", ErrUnsupported)
 	}
+	if pfx.Mac.Iterations > maxIterations {
+		return content{}, fmt.Errorf("%w: the PFX file wants its password worked on %d times, which takes too long: export it again", ErrUnsupported, pfx.Mac.Iterations)
+	}
 	protected := len(pfx.Mac.Mac.Digest) > 0
 	key, first, others, err := pkcs12.DecodeChain(der, password.Reveal())
 	switch {
@@ -60,6 +63,10 @@ func readDER(raw []byte, password Secret) (content, error) {
 	}
 	return c, nil
 }
+
+// maxIterations bounds the work on a password. OpenSSL's is 2048, Java's 10,000, and that of
+// the careful a few hundred thousand.
+const maxIterations = 10_000_000
 
 func notPFX(err error) error {
 	return fmt.Errorf("%w: neither PEM, nor a certificate in DER, nor a PFX file that can be read (%w)", ErrUnsupported, err)
