@@ -47,13 +47,18 @@ type DTM struct {
 	negativeZero bool
 }
 
-// NewDTM returns t to the second, with its zone.
+// NewDTM returns t to the second, with its zone, to the minute. The zero time is the zero
+// DTM. HL7 has years of four digits.
 func NewDTM(t time.Time) DTM {
+	if t.IsZero() {
+		return DTM{}
+	}
 	return DTM{Time: t.Truncate(time.Second), Precision: Second, Zone: true}
 }
 
 // ParseDTM reads a date and time. The empty text is the zero DTM. More than HL7's four
-// digits behind the second are read, up to nine. An error says at which character
+// digits behind the second are read, up to nine. The hour 24, the second 60 and spaces are
+// refused. An error says at which character
 // something is wrong.
 func ParseDTM(text string) (DTM, error) {
 	var d DTM
@@ -158,7 +163,9 @@ func (d DTM) String() string {
 }
 
 // In returns the same year, month, day and so on in a zone, where none was told: a time
-// without a zone is the sender's own. One that has its zone is returned as it is.
+// without a zone is the sender's own. One that has its zone is returned as it is. A time
+// that the zone skips, as in the hour that summer time leaves out, moves as [time.Date]
+// does. loc must not be nil.
 func (d DTM) In(loc *time.Location) DTM {
 	if d.Zone || d.Precision == NoTime {
 		return d

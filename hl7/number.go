@@ -105,7 +105,7 @@ func (n *NM) UnmarshalText(text []byte) (err error) {
 type SN struct {
 	Comparator string `hl7:"1"` // > < >= <= = or <>; "" is =
 	Num1       NM     `hl7:"2"`
-	Separator  string `hl7:"3"` // - + / . or :
+	Separator  string `hl7:"3"` // - + / . or :; "" where there is one number
 	Num2       NM     `hl7:"4"`
 }
 

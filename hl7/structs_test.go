@@ -189,6 +189,11 @@ func TestUnmarshalAt(t *testing.T) {
 	if err := m.MarshalAt(hl7.MustPath("ZZ1-2[2]"), hl7.SN{Comparator: ">", Num1: "5"}); err != nil {
 		t.Error(err)
 	}
+	for sn, want := range map[hl7.SN]string{{}: "", {Num1: "1", Separator: ":", Num2: "128"}: "1:128", {Num1: "3", Separator: "+"}: "3+", {Comparator: "<=", Num1: "5"}: "<=5"} {
+		if sn.String() != want {
+			t.Errorf("%+v is %s, want %s", sn, sn, want)
+		}
+	}
 	var sn hl7.SN
 	if ok, err := m.UnmarshalAt(hl7.MustPath("ZZ1-2[2]"), &sn); !ok || err != nil || sn.String() != ">5" {
 		t.Errorf("%+v %v %v", sn, ok, err)
@@ -216,7 +221,7 @@ func TestDTM(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"20261305": "the month at character 5", "202602": "", "20260230": "not in its month", "20230229": "not in its month", "2026030525": "the hour at character 9", "202603051460": "the minute at character 11",
+		"20261305": "the month at character 5", "202602": "", "20260230": "not in its month", "20230229": "not in its month", "2026030525": "the hour at character 9", "2026030524": "the hour at character 9", "202603051460": "the minute at character 11",
 		"20260305140760": "the second at character 13", "202": "the year at character 1", "20265": "the month at character 5", "0000": "the year", "x": "the year", "+0100": "begin with a year", "20260305140709.": "one to nine digits",
 		"20260305140709.1234567890": "one to nine digits", "202603.5": "follows a second", "20260305+01": "the zone at character 9", "20260305+0160": "the zone", "20260305+2400": "the zone", "20260305140709+01000": "the zone", "2026030514070911": "only a fraction or a zone", " 2026": "the year", "2026 ": "the month",
 	} {
@@ -231,6 +236,9 @@ func TestDTM(t *testing.T) {
 	}
 	if in := d.In(berlin); !in.Time.Equal(time.Date(2026, 3, 5, 14, 7, 0, 0, berlin)) || in.String() != "202603051407+0100" || in.In(time.UTC) != in {
 		t.Errorf("%v", in)
+	}
+	if !hl7.NewDTM(time.Time{}).IsZero() {
+		t.Error("no time is a time")
 	}
 	if got := hl7.NewDTM(time.Date(2026, 3, 5, 14, 7, 9, 5, berlin)).String(); got != "20260305140709+0100" {
 		t.Error(got)
