@@ -3,6 +3,7 @@ package tlsconfig
 import (
 	"bytes"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -21,10 +22,14 @@ type revocations struct {
 
 func readRevocations(files []string) (*revocations, error) {
 	r := &revocations{files: files}
+	var errs []error
 	for i, f := range files {
 		if _, err := readRevocationFile(f); err != nil {
-			return nil, field(fmt.Sprintf("crl[%d]", i), err)
+			errs = append(errs, field(fmt.Sprintf("crl[%d]", i), err))
 		}
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
 	}
 	_, err := r.current()
 	return r, err
