@@ -152,7 +152,7 @@ func (c *Cursor) fill() {
 		kind, end := c.kinds[block[at]]&7, uint32(c.at)+uint32(at)
 		l := &c.leaves[found]
 		l.begin, l.end, l.field, l.component, l.ended = begin, end, field, component, kind
-		found += int((begin - end) >> 31) // one more, but where it is empty
+		found += int((uint64(begin) - uint64(end)) >> 63) // one more, but where it is empty
 		begin = end + 1
 		s := &steps[kind]
 		field = field&s.keepField + s.addField
