@@ -326,3 +326,87 @@ func TestManySegments(t *testing.T) {
 		t.Error(m.Len())
 	}
 }
+
+// After any edits a message says what its bytes say: nothing that is kept beside them is
+// out of date.
+func FuzzEdits(f *testing.F) {
+	paths := []hl7.Path{
+		hl7.MustPath("MSH-10"), hl7.MustPath("MSH-18"), hl7.MustPath("PID-3"), hl7.MustPath("PID-3[2]"), hl7.MustPath("PID-3[last].4.2"), hl7.MustPath("PID-5.1"), hl7.MustPath("PID-7"),
+		hl7.MustPath("OBX-5"), hl7.MustPath("OBX[2]-5"), hl7.MustPath("OBX[last]-5[2].1"), hl7.MustPath("OBX[*]-5"), hl7.MustPath("OBR[2]/OBX-5"), hl7.MustPath("OBR[2]/OBX[2]-1"), hl7.MustPath("OBR[*]/OBX[*]-5[*]"),
+		hl7.MustPath("NTE-3"), hl7.MustPath("NTE"), hl7.MustPath("OBX[2]"), hl7.MustPath("OBR[last]"), hl7.MustPath("ZZ1-1"), hl7.MustPath("OBR/NTE[*]"),
+	}
+	texts := []string{"", "x", "a|b^c~d&e\\f", `""`, "é漢", "BIG-5", "8859/1", "~ISO IR87", "UNICODE UTF-8", "\r\n", strings.Repeat("long ", 30)}
+	for _, raw := range []string{oru, header("BIG-5") + "PID|1||\xa5|^x|\rOBX|1\rOBX|2|\rNTE|1", "MSH|^~\\&\r\n\r\nPID\r\nOBR|1\r\nOBX|1|2|3\r\nOBR|2"} {
+		f.Add([]byte(raw), []byte("\x00\x01\x02\x10\x21\x32\x43\x54\x65\x76\x87\x98\xa9\xba\xcb\xdc\xed\xfe\x0f"))
+		f.Add([]byte(raw), []byte("\x01\x05\x31\x45\x22\x11\x66\x03\x52\x17\x80\x91\xa2\xb3\x05\x06\x16\x27\x38\x49\x5a"))
+	}
+	f.Fuzz(func(t *testing.T, raw, script []byte) {
+		m, err := hl7.Parse(raw)
+		if err != nil || len(script) > 60 || len(raw) > 2000 {
+			return
+		}
+		for i := 0; i+2 < len(script); i += 3 {
+			p, text := paths[int(script[i+1])%len(paths)], texts[int(script[i+2])%len(texts)]
+			before := string(m.Bytes())
+			failed := false
+			switch op := script[i] % 12; op {
+			case 0, 1:
+				failed = m.Set(p, text) != nil
+			case 2:
+				failed = m.Insert(p, text) != nil
+			case 3:
+				_, err := m.Append(p, text)
+				failed = err != nil
+			case 4:
+				m.Delete(p)
+			case 5:
+				m.Remove(p)
+			case 6:
+				failed = m.SetNull(p) != nil
+			case 7:
+				failed = m.InsertSegment(int(script[i+2])%(m.Len()+2), []byte("NTE|1||"+strings.Map(func(r rune) rune {
+					if r < 0x20 {
+						return -1
+					}
+					return r
+				}, text))) != nil
+			case 8:
+				if v, ok := m.Lookup(paths[int(script[i+2])%len(paths)]); ok {
+					failed = m.SetValue(p, v) != nil
+				}
+			case 9:
+				_, err := m.Renumber(p)
+				failed = err != nil
+			case 10:
+				failed = m.Reencode(hl7.Encoding{CharacterSet: text, Replacement: "?"}) != nil
+			case 11:
+				failed = m.SetRaw(p, []byte(text)) != nil
+			}
+			if failed && string(m.Bytes()) != before {
+				t.Fatalf("an edit of %v that failed changed\n%q to\n%q", p, before, m.Bytes())
+			}
+			again, err := hl7.Parse(m.Bytes())
+			if err != nil {
+				t.Fatalf("after an edit of %v: %v\n%q", p, err, m.Bytes())
+			}
+			if m.Len() != again.Len() {
+				t.Fatalf("%d segments, and %d in\n%q", m.Len(), again.Len(), m.Bytes())
+			}
+			for at, s := range m.Segments() {
+				if string(s.Bytes()) != string(again.Segment(at).Bytes()) {
+					t.Fatalf("segment %d is %q, and %q in its bytes", at, s.Bytes(), again.Segment(at).Bytes())
+				}
+			}
+			for _, p := range paths {
+				v, ok := m.Lookup(p)
+				w, okay := again.Lookup(p)
+				if ok != okay || string(v.Raw()) != string(w.Raw()) || v.Text() != w.Text() || m.Find(p) != again.Find(p) {
+					t.Fatalf("%v is %q, and %q in the bytes\n%q", p, v.Raw(), w.Raw(), m.Bytes())
+				}
+			}
+			if m.Header().ControlID() != again.Header().ControlID() || m.Delimiters() != again.Delimiters() {
+				t.Fatal("the header is another")
+			}
+		}
+	})
+}
