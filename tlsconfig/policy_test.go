@@ -147,3 +147,32 @@ func TestRevocation(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A session that is resumed is checked as a new one is: a client that was trusted when the
+// session began and isn't any more is refused.
+func TestTrustOnResumption(t *testing.T) {
+	t.Parallel()
+	signing := func(c *x509.Certificate) {
+		authority(c)
+		c.KeyUsage |= x509.KeyUsageCRLSign
+	}
+	ca := issue(t, "authority", nil, signing)
+	server, client := issue(t, "server", &ca, nil), issue(t, "client", &ca, nil)
+	tomorrow := time.Now().Add(24 * time.Hour)
+	lists := file(t, revoke(t, ca, tomorrow))
+	caFile := file(t, ca.certPEM())
+	for _, version := range []tlsconfig.Version{tlsconfig.TLS12, tlsconfig.TLS13} {
+		replaceFile(t, lists, revoke(t, ca, tomorrow))
+		listening := mustOpen(t, tlsconfig.Server{Certificates: []tlsconfig.Certificate{server.bundle(t)}, ClientAuth: tlsconfig.ClientRequire, MaxVersion: version,
+			Trust: tlsconfig.Trust{CAFiles: []string{caFile}, CRLFiles: []string{lists}}})
+		calling := mustOpen(t, tlsconfig.Client{Certificates: []tlsconfig.Certificate{client.bundle(t)}, Trust: tlsconfig.Trust{CAFiles: []string{caFile}}, ServerName: "localhost"})
+		state, serverErr, clientErr := handshake(t, listening, calling, 2)
+		if serverErr != nil || clientErr != nil || !state.DidResume {
+			t.Fatalf("TLS %v: %v %v, resumed: %v", version, serverErr, clientErr, state.DidResume)
+		}
+		replaceFile(t, lists, revoke(t, ca, tomorrow, client.cert.SerialNumber))
+		if _, serverErr, _ := handshake(t, listening, calling, 1); !errors.Is(serverErr, tlsconfig.ErrRevoked) {
+			t.Errorf("TLS %v: a client that was revoked is let in again: %v", version, serverErr)
+		}
+	}
+}

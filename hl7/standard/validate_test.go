@@ -236,3 +236,26 @@ func TestFindingsHoldNoContent(t *testing.T) {
 		}
 	}
 }
+
+// The last bytes of letters look like delimiters, and aren't.
+func TestValidateLettersOfSeveralBytes(t *testing.T) {
+	t.Parallel()
+	validate := func(name string) (all []string) {
+		t.Helper()
+		raw := "MSH|^~\\&|A|B|C|D|20260131120000||ADT^A01^ADT_A01|1|P|2.5.1||||||BIG-5\rEVN||20260131120000\rPID|1||123^^^A^MR||" + name + "\rPV1|1|I\r"
+		m, err := hl7.Parse([]byte(raw))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for f := range standard.Validate(m) {
+			all = append(all, f.String())
+		}
+		return all
+	}
+	plain := validate("Family^Given")
+	for _, name := range []string{"\xb3\x5c\xa5\x7c^\xbb\x5e", "\xa8\x7e^\xa5\x7c"} {
+		if got := validate(name); !slices.Equal(got, plain) {
+			t.Errorf("%q: %q, and with plain letters %q", name, got, plain)
+		}
+	}
+}
