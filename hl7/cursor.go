@@ -30,31 +30,38 @@ type Cursor struct {
 	divides [256]uint8 // 1 where kinds has anything
 	ends    [256]uint8 // of the values in the block
 	count   counter
-	next    int // segment
-	segment place
+	whole   bool // text is the whole message, and not one segment
+	next    int  // segment, where it isn't
 	text    text
 	at      int  // what was looked at of text
+	resume  int  // where a segment begins that needs a closer look; -1 for none
+	segment int  // that is being looked at
 	state   leaf // of the value that begins next
 	leaves  [blockSize + 1]leaf
 	i, n    int // of leaves
 }
 
-// A leaf is where a value is in its segment, and its numbers: the field's and the
-// repetition's in the upper and lower half of one word, the component's and the
-// subcomponent's in another.
+// A leaf is where a value is, and its numbers: the field's and the repetition's in the
+// upper and lower half of one word, the component's and the subcomponent's in another.
 type leaf struct {
 	begin, end       uint32
 	field, component uint64
+	segment          uint32
+	n                uint32 // of the segment among those of its name
+	name             segmentName
 	ended            uint8
 }
 
-// blockSize is how many bytes are looked through at a time. Without a branch on what a
-// byte is, which no processor can guess, this takes a third of the time of a plain loop.
-const blockSize = 128
+const (
+	// blockSize is how many bytes are looked through at a time. Without a branch on what a
+	// byte is, which no processor can guess, this takes a third of the time of a plain loop.
+	blockSize = 128
+
+	firsts = 1<<32 | 1 // the first of each of two numbers
+)
 
 // Walk returns a cursor before the first value.
 func (m *Message) Walk() *Cursor {
-	m.index()
 	rare := m.makeRare()
 	c := rare.resting
 	if c == nil {
@@ -67,7 +74,16 @@ func (m *Message) Walk() *Cursor {
 			c.divides[i] = min(kind, 1)
 		}
 	}
-	c.m, c.count, c.next, c.i, c.n = m, counter{}, 0, 0, 0
+	c.m, c.count, c.next, c.segment, c.i, c.n, c.resume = m, counter{}, 0, -1, 0, 0, -1
+	c.whole, c.text, c.at = !m.isEdited(), text{}, 1
+	if c.whole {
+		c.text = plain(m.raw)
+		if m.charset().masks() {
+			m.index()
+			c.text.cut = rare.cut
+		}
+		c.resume = int(m.start)
+	}
 	return c
 }
 
@@ -76,42 +92,69 @@ func (m *Message) Walk() *Cursor {
 func (c *Cursor) Next() bool {
 	c.i++
 	for c.i >= c.n {
-		if c.at > len(c.text.cut) || c.next == 0 {
-			if c.next >= c.m.Len() {
-				c.m.makeRare().resting = c
-				return false
-			}
-			c.begin()
-			continue
+		switch {
+		case c.resume >= 0:
+			c.begin(c.resume)
+		case c.at <= len(c.text.cut):
+			c.fill()
+		case c.whole || c.next >= c.m.Len():
+			c.m.makeRare().resting = c
+			return false
+		default:
+			c.text = c.m.segment(c.next)
+			c.next++
+			c.begin(0)
 		}
-		c.fill()
 	}
 	return true
 }
 
-// begin begins the next segment.
-func (c *Cursor) begin() {
-	c.text = c.m.segment(c.next)
-	c.next++
+// nameAt returns the name of the segment that begins at a place of the text.
+func (c *Cursor) nameAt(at int) segmentName {
+	cut := c.text.cut[at:]
+	if len(cut) < 3 || len(cut) > 3 && cut[3] != c.delims.Field && !isLineEnd(cut[3]) || !isSegmentName(cut[:3]) {
+		return nameless
+	}
+	return segmentName(cut)
+}
+
+// begin begins the segment at a place of the text or behind the line ends there.
+func (c *Cursor) begin(at int) {
 	cut := c.text.cut
-	c.segment = c.count.next(Segment{c.m, c.text}.named())
-	c.state = leaf{begin: 4, field: 1<<32 | 1, component: 1<<32 | 1}
-	c.at, c.i, c.n = 4, 0, 0
+	for at < len(cut) && isLineEnd(cut[at]) {
+		at++
+	}
+	c.resume, c.i, c.n = -1, 0, 0
+	if at == len(cut) {
+		c.at = at + 1
+		return
+	}
+	c.segment++
+	p := c.count.next(c.nameAt(at))
+	c.state = leaf{begin: uint32(at + 4), field: 1, component: firsts, segment: uint32(c.segment), n: uint32(p.n), name: p.name}
+	c.at = at + 3
+	if p.name != nameless && !p.name.isHeader() {
+		return
+	}
+	line := cut[at:]
+	if end := segmentEnd(line); end >= 0 {
+		line = line[:end]
+	}
+	l := c.state
 	switch {
-	case c.segment.name == nameless:
-		c.leaves[0] = leaf{end: uint32(len(cut))}
-		c.at, c.n = len(cut)+1, 1
-	case len(cut) < 4:
-		c.at = len(cut) + 1
-	case c.segment.name.isHeader():
-		end := 4 + len(first(cut[4:], c.m.header.delims.Field))
-		c.leaves[0] = leaf{begin: 3, end: 4, field: 1<<32 | 1, component: 1<<32 | 1}
-		if c.n = 1; end > 4 {
-			c.leaves[1] = leaf{begin: 4, end: uint32(end), field: 2<<32 | 1, component: 1<<32 | 1}
-			c.n = 2
+	case p.name == nameless:
+		l.begin, l.end, l.field, l.component = uint32(at), uint32(at+len(line)), 0, 0
+		c.leaves[0], c.n = l, 1
+		c.resume = at + len(line)
+	case len(line) >= 4:
+		end := at + 4 + len(first(line[4:], c.delims.Field))
+		l.begin, l.end, l.field = uint32(at+3), uint32(at+4), firsts
+		c.leaves[0], c.n = l, 1
+		if end > at+4 {
+			l.begin, l.end, l.field = uint32(at+4), uint32(end), 2<<32|1
+			c.leaves[1], c.n = l, 2
 		}
-		c.at = end + 1
-		c.state.begin, c.state.field = uint32(c.at), 3<<32|1
+		c.state.begin, c.state.field, c.at = uint32(end+1), 2<<32|1, end
 	}
 }
 
@@ -120,9 +163,9 @@ type step struct{ keepField, addField, keepComponent, addComponent uint64 }
 
 var steps = [8]step{
 	endsSubcomponent: {1<<64 - 1, 0, 1<<64 - 1, 1},
-	endsComponent:    {1<<64 - 1, 0, 0xffffffff << 32, 1<<32 | 1},
-	endsRepetition:   {1<<64 - 1, 1, 0, 1<<32 | 1},
-	endsField:        {0xffffffff << 32, 1<<32 | 1, 0, 1<<32 | 1},
+	endsComponent:    {1<<64 - 1, 0, 0xffffffff << 32, firsts},
+	endsRepetition:   {1<<64 - 1, 1, 0, firsts},
+	endsField:        {0xffffffff << 32, firsts, 0, firsts},
 }
 
 // fill finds the values in the next block.
@@ -147,31 +190,55 @@ func (c *Cursor) fill() {
 		n += divides[block[i]]
 	}
 	// Local variables stay in registers.
-	begin, field, component, found := c.state.begin, c.state.field, c.state.component, 0
+	s, found, from := c.state, 0, c.at
+	begin, field, component := s.begin, s.field, s.component
+	c.at += len(block)
 	for _, at := range ends[:n] {
-		kind, end := c.kinds[block[at]]&7, uint32(c.at)+uint32(at)
+		kind, end := c.kinds[block[at]]&7, uint32(from)+uint32(at)
 		l := &c.leaves[found]
 		l.begin, l.end, l.field, l.component, l.ended = begin, end, field, component, kind
+		l.segment, l.n, l.name = s.segment, s.n, s.name
 		found += int((uint64(begin) - uint64(end)) >> 63) // one more, but where it is empty
 		begin = end + 1
-		s := &steps[kind]
-		field = field&s.keepField + s.addField
-		component = component&s.keepComponent + s.addComponent
+		if kind == endsSegment {
+			next := int(begin)
+			if next < len(cut) && isLineEnd(cut[next]) {
+				continue // a blank line, or the second half of an end
+			}
+			name := nameless
+			if next < len(cut) {
+				name = c.nameAt(next)
+			}
+			if name == nameless || name.isHeader() {
+				c.resume = next
+				c.i, c.n = 0, found
+				return
+			}
+			p := c.count.next(name)
+			c.segment++
+			s.segment, s.n, s.name = uint32(c.segment), uint32(p.n), p.name
+			begin, field, component = begin+4, 1, firsts // the name is no value
+			continue
+		}
+		t := &steps[kind]
+		field = field&t.keepField + t.addField
+		component = component&t.keepComponent + t.addComponent
 	}
-	c.at += len(block)
 	if c.at == len(cut) {
 		c.at++
 		if end := uint32(len(cut)); end > begin {
-			c.leaves[found] = leaf{begin, end, field, component, endsField}
+			l := s
+			l.begin, l.end, l.field, l.component, l.ended = begin, end, field, component, endsField
+			c.leaves[found] = l
 			found++
 		}
 	}
-	c.state.begin, c.state.field, c.state.component = begin, field, component
-	c.i, c.n = 0, found
+	s.begin, s.field, s.component = begin, field, component
+	c.state, c.i, c.n = s, 0, found
 }
 
 // Segment returns the place of the segment that the cursor is in, from 0.
-func (c *Cursor) Segment() int { return c.next - 1 }
+func (c *Cursor) Segment() int { return int(c.leaves[c.i].segment) }
 
 // Path returns the path of the value. It says no more than is needed: the first segment
 // of a name and the first repetition have no number, and a repetition without components
@@ -179,7 +246,7 @@ func (c *Cursor) Segment() int { return c.next - 1 }
 // a name comes as a whole, with the path ???.
 func (c *Cursor) Path() Path {
 	l := &c.leaves[c.i]
-	p := Path{segment: c.segment, field: int(l.field >> 32)}
+	p := Path{segment: place{l.name, int(l.n)}, field: int(l.field >> 32)}
 	if repetition := int(uint32(l.field)); repetition > 1 {
 		p.repetition = repetition
 	}
@@ -195,7 +262,7 @@ func (c *Cursor) Path() Path {
 // Value returns the value.
 func (c *Cursor) Value() Value {
 	l := &c.leaves[c.i]
-	return Value{c.m, c.text.slice(int(l.begin), int(l.end)), l.field>>32 <= 2 && c.segment.name.isHeader()}
+	return Value{c.m, c.text.slice(int(l.begin), int(l.end)), l.field>>32 <= 2 && l.name.isHeader()}
 }
 
 // Raw returns the bytes of the value as they stand. See [Value.Raw].
@@ -244,6 +311,7 @@ const (
 	endsComponent
 	endsRepetition
 	endsField
+	endsSegment
 )
 
 // kinds returns what each byte ends.
@@ -253,5 +321,6 @@ func (d Delimiters) kinds() (kinds [256]uint8) {
 	kinds[d.Repetition] = endsRepetition
 	kinds[0] = noDelimiter
 	kinds[d.Field] = endsField
+	kinds['\r'], kinds['\n'] = endsSegment, endsSegment
 	return kinds
 }
