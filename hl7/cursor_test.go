@@ -2,6 +2,7 @@ package hl7_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -56,6 +57,23 @@ func TestValuesAgreeWithFields(t *testing.T) {
 		}
 		if fmt.Sprint(slow) != fmt.Sprint(fast) {
 			t.Errorf("%s: %d values, %d by the cursor", name, len(slow), len(fast))
+		}
+	}
+}
+
+// The delimiters are found by the processor's own means as they are byte by byte.
+func TestFindDelimiters(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 1000 {
+		var block [128]byte
+		for i := range block {
+			block[i] = "|^~\\&\r\n\x00ab\xff\x80$%?!@"[random.IntN(17)]
+		}
+		for _, d := range []hl7.Delimiters{hl7.DefaultDelimiters(), {Field: '|'}, {Field: '$', Component: '%', Repetition: '?', Escape: '!', Subcomponent: '@'}} {
+			if fast, slow := hl7.FindDelimiters(d, &block); fast != slow {
+				t.Fatalf("%+v in %q: %x, and byte by byte %x", d, block, fast, slow)
+			}
 		}
 	}
 }

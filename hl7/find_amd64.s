@@ -1,0 +1,45 @@
+//go:build !purego
+
+#include "textflag.h"
+
+// func findDelimiters(block *[128]byte, patterns *[6][16]byte, masks *[2]uint64)
+//
+// Sixteen bytes at a time are compared with each of six delimiters. It needs SSE2 alone,
+// which every amd64 has.
+TEXT ·findDelimiters(SB), NOSPLIT, $0-24
+	MOVQ block+0(FP), SI
+	MOVQ patterns+8(FP), DI
+	MOVQ masks+16(FP), DX
+	MOVOU (DI), X0
+	MOVOU 16(DI), X1
+	MOVOU 32(DI), X2
+	MOVOU 48(DI), X3
+	MOVOU 64(DI), X4
+	MOVOU 80(DI), X5
+	MOVQ $8, CX
+
+next:
+	MOVOU (SI), X6
+	MOVO X6, X7
+	PCMPEQB X0, X7
+	MOVO X6, X8
+	PCMPEQB X1, X8
+	POR X8, X7
+	MOVO X6, X8
+	PCMPEQB X2, X8
+	POR X8, X7
+	MOVO X6, X8
+	PCMPEQB X3, X8
+	POR X8, X7
+	MOVO X6, X8
+	PCMPEQB X4, X8
+	POR X8, X7
+	PCMPEQB X5, X6
+	POR X6, X7
+	PMOVMSKB X7, AX
+	MOVW AX, (DX)
+	ADDQ $16, SI
+	ADDQ $2, DX
+	DECQ CX
+	JNZ next
+	RET
