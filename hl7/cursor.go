@@ -40,19 +40,25 @@ type Cursor struct {
 	segment  int  // that is being looked at
 	state    leaf // of the value that begins next
 	leaves   [blockSize + 1]leaf
-	i, n     int // of leaves
+	i, n     int                    // of leaves
+	places   [blockSize/4 + 2]place // of the segments in the block
+	oldest   int                    // the number of the first of places
 }
 
 // A leaf is where a value is, and its numbers: the field's and the repetition's in the
 // upper and lower half of one word, the component's and the subcomponent's in another.
 type leaf struct {
-	begin, end       uint32
+	span             uint64 // where it begins, and in the upper half where it ends
 	field, component uint64
-	segment          uint32
-	n                uint32 // of the segment among those of its name
-	name             segmentName
-	ended            uint8
+	from             uint64 // what ended it, and above the lowest byte its segment
 }
+
+func (l *leaf) begin() uint32 { return uint32(l.span) }
+func (l *leaf) end() uint32   { return uint32(l.span >> 32) }
+func (l *leaf) ended() uint8  { return uint8(l.from) }
+func (l *leaf) segment() int  { return int(l.from >> 8) }
+
+func span64(begin, end int) uint64 { return uint64(end)<<32 | uint64(uint32(begin)) }
 
 const (
 	// blockSize is how many bytes are looked through at a time: two words of bits, which say
@@ -91,6 +97,11 @@ func (m *Message) Walk() *Cursor {
 // there is none; the cursor must not be used any more then.
 func (c *Cursor) Next() bool {
 	c.i++
+	return c.i < c.n || c.more()
+}
+
+// more goes to the first value of the next block.
+func (c *Cursor) more() bool {
 	for c.i >= c.n {
 		switch {
 		case c.resume >= 0:
@@ -131,7 +142,9 @@ func (c *Cursor) begin(at int) {
 	}
 	c.segment++
 	p := c.count.next(c.nameAt(at))
-	c.state = leaf{begin: uint32(at + 4), field: 1, component: firsts, segment: uint32(c.segment), n: uint32(p.n), name: p.name}
+	c.places[0], c.oldest = p, c.segment
+	from := uint64(c.segment)<<8 | endsField
+	c.state = leaf{span: uint64(at + 4), field: 1, component: firsts, from: from}
 	c.at = at + 3
 	if p.name != nameless && !p.name.isHeader() {
 		return
@@ -140,21 +153,17 @@ func (c *Cursor) begin(at int) {
 	if end := segmentEnd(line); end >= 0 {
 		line = line[:end]
 	}
-	l := c.state
 	switch {
 	case p.name == nameless:
-		l.begin, l.end, l.field, l.component = uint32(at), uint32(at+len(line)), 0, 0
-		c.leaves[0], c.n = l, 1
+		c.leaves[0], c.n = leaf{span: span64(at, at+len(line)), from: from}, 1
 		c.resume = at + len(line)
 	case len(line) >= 4:
 		end := at + 4 + len(first(line[4:], c.delims.Field))
-		l.begin, l.end, l.field = uint32(at+3), uint32(at+4), firsts
-		c.leaves[0], c.n = l, 1
+		c.leaves[0], c.n = leaf{span64(at+3, at+4), firsts, firsts, from}, 1
 		if end > at+4 {
-			l.begin, l.end, l.field = uint32(at+4), uint32(end), 2<<32|1
-			c.leaves[1], c.n = l, 2
+			c.leaves[1], c.n = leaf{span64(at+4, end), 2<<32 | 1, firsts, from}, 2
 		}
-		c.state.begin, c.state.field, c.at = uint32(end+1), 2<<32|1, end
+		c.state.span, c.state.field, c.at = uint64(end+1), 2<<32|1, end
 	}
 }
 
@@ -183,60 +192,59 @@ func (c *Cursor) fill() {
 		c.at = len(cut)
 	}
 	// Local variables stay in registers.
-	s, found := c.state, 0
-	begin, field, component := s.begin, s.field, s.component
+	begin, field, component, segment, found := uint64(c.state.begin()), c.state.field, c.state.component, uint64(c.segment)<<8, 0
+	if c.oldest != c.segment {
+		c.places[0], c.oldest = c.places[c.segment-c.oldest], c.segment
+	}
 	for word := 0; word < 2; {
 		if masks[word] == 0 {
 			word++
 			continue
 		}
-		end := uint32(from + 64*word + bits.TrailingZeros64(masks[word]))
+		end := uint64(from + 64*word + bits.TrailingZeros64(masks[word]))
 		masks[word] &= masks[word] - 1
 		kind := c.kinds[cut[end]] & 7
 		l := &c.leaves[found]
-		l.begin, l.end, l.field, l.component, l.ended = begin, end, field, component, kind
-		l.segment, l.n, l.name = s.segment, s.n, s.name
-		found += int((uint64(begin) - uint64(end)) >> 63) // one more, but where it is empty
+		l.span, l.field, l.component, l.from = end<<32|begin, field, component, segment|uint64(kind)
+		found += int((begin - end) >> 63) // one more, but where it is empty
 		begin = end + 1
-		if kind == endsSegment {
-			next := int(begin)
-			if next < len(cut) && isLineEnd(cut[next]) {
-				continue // a blank line, or the second half of an end
-			}
-			name := nameless
-			if next < len(cut) {
-				name = c.nameAt(next)
-			}
-			if name == nameless || name.isHeader() {
-				c.resume = next
-				c.i, c.n = 0, found
-				return
-			}
-			p := c.count.next(name)
-			c.segment++
-			s.segment, s.n, s.name = uint32(c.segment), uint32(p.n), p.name
-			begin, field, component = begin+4, 1, firsts // the name is no value
+		if kind != endsSegment {
+			t := &steps[kind]
+			field = field&t.keepField + t.addField
+			component = component&t.keepComponent + t.addComponent
 			continue
 		}
-		t := &steps[kind]
-		field = field&t.keepField + t.addField
-		component = component&t.keepComponent + t.addComponent
+		next := int(begin)
+		if next < len(cut) && isLineEnd(cut[next]) {
+			continue // a blank line, or the second half of an end
+		}
+		name := nameless
+		if next < len(cut) {
+			name = c.nameAt(next)
+		}
+		if name == nameless || name.isHeader() {
+			c.resume = next
+			c.i, c.n = 0, found
+			return
+		}
+		c.segment++
+		segment = uint64(c.segment) << 8
+		c.places[c.segment-c.oldest] = c.count.next(name)
+		begin, field, component = begin+4, 1, firsts // the name is no value
 	}
 	if c.at == len(cut) {
 		c.at++
-		if end := uint32(len(cut)); end > begin {
-			l := s
-			l.begin, l.end, l.field, l.component, l.ended = begin, end, field, component, endsField
-			c.leaves[found] = l
+		if end := uint64(len(cut)); end > begin {
+			c.leaves[found] = leaf{end<<32 | begin, field, component, segment | endsField}
 			found++
 		}
 	}
-	s.begin, s.field, s.component = begin, field, component
-	c.state, c.i, c.n = s, 0, found
+	c.state.span, c.state.field, c.state.component = begin, field, component
+	c.i, c.n = 0, found
 }
 
 // Segment returns the place of the segment that the cursor is in, from 0.
-func (c *Cursor) Segment() int { return int(c.leaves[c.i].segment) }
+func (c *Cursor) Segment() int { return c.leaves[c.i].segment() }
 
 // Path returns the path of the value. It says no more than is needed: the first segment
 // of a name and the first repetition have no number, and a repetition without components
@@ -244,14 +252,14 @@ func (c *Cursor) Segment() int { return int(c.leaves[c.i].segment) }
 // a name comes as a whole, with the path ???.
 func (c *Cursor) Path() Path {
 	l := &c.leaves[c.i]
-	p := Path{segment: place{l.name, int(l.n)}, field: int(l.field >> 32)}
+	p := Path{segment: c.places[l.segment()-c.oldest], field: int(l.field >> 32)}
 	if repetition := int(uint32(l.field)); repetition > 1 {
 		p.repetition = repetition
 	}
 	component, subcomponent := int(l.component>>32), int(uint32(l.component))
-	if subcomponent > 1 || l.ended == endsSubcomponent {
+	if subcomponent > 1 || l.ended() == endsSubcomponent {
 		p.component, p.subcomponent = component, subcomponent
-	} else if component > 1 || l.ended == endsComponent {
+	} else if component > 1 || l.ended() == endsComponent {
 		p.component = component
 	}
 	return p
@@ -260,13 +268,13 @@ func (c *Cursor) Path() Path {
 // Value returns the value.
 func (c *Cursor) Value() Value {
 	l := &c.leaves[c.i]
-	return Value{c.m, c.text.slice(int(l.begin), int(l.end)), l.field>>32 <= 2 && l.name.isHeader()}
+	return Value{c.m, c.text.slice(int(l.begin()), int(l.end())), l.field>>32 <= 2 && c.places[l.segment()-c.oldest].name.isHeader()}
 }
 
 // Raw returns the bytes of the value as they stand. See [Value.Raw].
 func (c *Cursor) Raw() []byte {
 	l := &c.leaves[c.i]
-	return c.text.raw[l.begin:l.end]
+	return c.text.raw[l.begin():l.end()]
 }
 
 // A counter numbers segments by their names. A message has few names, so that most find
