@@ -155,7 +155,7 @@ func (h *Header) appendText(dst []byte, text string, d Delimiters) []byte {
 	}
 	c := h.charset()
 	escaped, _ := appendEscaped(nil, text, d, c.sets != nil)
-	encoded, err := c.encode(strings.ToValidUTF8(string(escaped), "?"), "?")
+	encoded, err := c.encode(strings.ToValidUTF8(string(escaped), "?"), d.escaped("?"))
 	if err != nil {
 		return dst[:began]
 	}

@@ -2,7 +2,7 @@ package hl7
 
 import (
 	"bytes"
-	"fmt"
+	"errors"
 	"strings"
 	"unicode/utf8"
 
@@ -224,11 +224,12 @@ const mask = 0x80
 
 // cut returns b with its letters masked, or b itself where no letter looks like a
 // delimiter.
-func (c *charset) cut(b []byte, escape byte) []byte {
+func (c *charset) cut(b []byte, d Delimiters) []byte {
 	if !c.masks() {
 		return b
 	}
 	cut := bytes.Clone(b)
+	escape := d.Escape
 	if c.sets == nil {
 		escape = 0 // a set that isn't declared changes how a value is read, not where it ends
 	}
@@ -238,6 +239,11 @@ func (c *charset) cut(b []byte, escape byte) []byte {
 		if kind != single {
 			for i := range n {
 				cut[at+i] = mask
+			}
+		} else if b[at] == escape && escape != 0 {
+			// The end of one sequence is not the beginning of another.
+			if _, length, ok := appendFirstSequence(nil, r.rest, d); ok {
+				n = length
 			}
 		}
 		at += n
@@ -286,13 +292,13 @@ func (c *charset) decode(b []byte) string {
 	return s.String()
 }
 
-// encode returns text in the character set. In place of a character that isn't in it
-// stands the replacement; without one it is an error.
+// encode returns an escaped text in the character set. In place of a character that isn't
+// in it stands the replacement, which is escaped, too; without one it is an error.
 func (c *charset) encode(text, replacement string) ([]byte, error) {
 	w := writer{charset: c, out: make([]byte, 0, len(text)+8)}
 	switch {
 	case !utf8.ValidString(text):
-		return nil, fmt.Errorf("hl7: the text is no valid UTF-8")
+		return nil, errors.New("hl7: the text is no valid UTF-8")
 	case c.known && !c.strict && c.table == nil && c.multi == nil && c.sets == nil:
 		return append(w.out, text...), nil
 	}
@@ -301,14 +307,14 @@ func (c *charset) encode(text, replacement string) ([]byte, error) {
 			continue
 		}
 		if replacement == "" && !c.known {
-			return nil, fmt.Errorf("hl7: the character set %q of MSH-18 is unknown: nothing but ASCII can be written in it", c.name)
+			return nil, errors.New("hl7: the character set that MSH-18 names is unknown: nothing but ASCII can be written in it")
 		}
 		if replacement == "" {
-			return nil, fmt.Errorf("hl7: the text has characters that are not in the message's character set %s", c.name)
+			return nil, errors.New("hl7: the text has characters that are not in the message's character set")
 		}
 		for _, r := range replacement {
 			if !w.write(r) {
-				return nil, fmt.Errorf("hl7: the replacement itself is not in the message's character set %s", c.name)
+				return nil, errors.New("hl7: the replacement itself is not in the message's character set")
 			}
 		}
 	}

@@ -42,7 +42,7 @@ func Diff(a, b *Message, ignore ...Path) iter.Seq[Difference] {
 			switch {
 			case pair[0] < 0:
 				s := right[pair[1]]
-				ok = ignored(s.path, ignore) || yield(Difference{B: s.path, Is: a.charset().decode(b.segment(pair[1]).raw)})
+				ok = ignored(s.path, ignore) || yield(Difference{B: s.path, Is: b.charset().decode(b.segment(pair[1]).raw)})
 			case pair[1] < 0:
 				s := left[pair[0]]
 				ok = ignored(s.path, ignore) || yield(Difference{A: s.path, Was: a.charset().decode(a.segment(pair[0]).raw)})

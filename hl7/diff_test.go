@@ -91,3 +91,15 @@ func TestWriteTree(t *testing.T) {
 		t.Errorf("got\n%s, want\n%s", b.String(), want)
 	}
 }
+
+func TestDiffOfCharacterSets(t *testing.T) {
+	t.Parallel()
+	a, b := parse(t, header("8859/1")+"PID|M\xfcller\r"), parse(t, header("UNICODE UTF-8")+"PID|Müller\rZZZ|Jörg\r")
+	var got []string
+	for d := range hl7.Diff(a, b, hl7.MustPath("MSH-18")) {
+		got = append(got, d.String())
+	}
+	if s := strings.Join(got, "; "); s != `ZZZ came: "ZZZ|Jörg"` {
+		t.Error(s)
+	}
+}

@@ -19,11 +19,15 @@ func (m *Message) Set(p Path, text string) error {
 	return m.set(p, value, replace)
 }
 
-// SetRaw puts encoded at p as it is, with the delimiters inside the place. It fails
-// when encoded has a delimiter that would end the place, or the end of a segment.
+// SetRaw puts encoded at p as it is, with the delimiters inside the place: several
+// repetitions, at a path without a number for one, take the place of all that are there.
+// It fails when encoded has a delimiter that would end the place, or the end of a segment.
 func (m *Message) SetRaw(p Path, encoded []byte) error {
 	if err := m.fits(p, encoded); err != nil {
 		return err
+	}
+	if p.field > 0 && p.repetition == 0 && p.component == 0 && indexDelimiter(m.masked(encoded).cut, m.header.delims.Repetition) >= 0 {
+		return m.set(p, encoded, replaceAll)
 	}
 	return m.set(p, encoded, replace)
 }
@@ -94,7 +98,7 @@ func (m *Message) encoded(p Path, text string) ([]byte, error) {
 	if c.known && isPlain(escaped) {
 		return escaped, nil
 	}
-	return c.encode(string(escaped), m.rarely().replacement)
+	return c.encode(string(escaped), m.header.delims.escaped(m.rarely().replacement))
 }
 
 // fits reports whether encoded can stand at p.
@@ -110,7 +114,13 @@ func (m *Message) fits(p Path, encoded []byte) error {
 	if p.subcomponent > 0 {
 		outer = append(outer, d.Subcomponent)
 	}
-	t := m.masked(encoded)
+	// Two delimiters, because the letters of a shift that was left open have
+	// two bytes.
+	t := m.masked(append(bytes.Clone(encoded), d.Field, d.Field))
+	if last := len(encoded); t.cut[last] != d.Field || t.cut[last+1] != d.Field {
+		return fmt.Errorf("hl7: %v: the encoded value ends in the middle of a letter, or in another character set than it began", p)
+	}
+	t = t.slice(0, len(encoded))
 	for _, c := range outer {
 		if indexDelimiter(t.cut, c) >= 0 {
 			return fmt.Errorf("hl7: %v: the encoded value has a %q, which would end the place it is for", p, c)
@@ -123,9 +133,10 @@ func (m *Message) fits(p Path, encoded []byte) error {
 type operation int
 
 const (
-	replace operation = iota
-	insert            // moves what stands there on
-	remove            // lets what stands behind move up
+	replace    operation = iota
+	replaceAll           // repetitions of a field
+	insert               // moves what stands there on
+	remove               // lets what stands behind move up
 )
 
 // set does op with value at the one place that p names.
@@ -199,6 +210,9 @@ func (m *Message) edit() {
 
 // placeFor returns the place of the segment that is missing at p.
 func (m *Message) placeFor(p Path) (int, error) {
+	if endsMessage(p.segment.name) {
+		return 0, fmt.Errorf("hl7: %v: another segment %v inside of a message would end it", p, p.segment.name)
+	}
 	from, to := 0, m.Len()
 	if p.parent.name != none {
 		parent, _ := m.find(p.parent, 0, to)
@@ -229,7 +243,7 @@ func (m *Message) InsertSegment(at int, encoded []byte) error {
 		return fmt.Errorf("hl7: a segment can't be put at place %d: there are %d", at, m.Len())
 	case !isSegmentName(name):
 		return errors.New("hl7: a segment begins with its name of three capital letters or digits")
-	case name == "MSH" || name == "FHS" || name == "BHS" || name == "BTS" || name == "FTS":
+	case endsMessage(segmentName([]byte(name))):
 		return fmt.Errorf("hl7: a segment %s inside of a message would end it", name)
 	case bytes.ContainsAny(encoded, "\r\n\x0b\x1c"):
 		return errors.New("hl7: the segment has a line end or a frame's end inside")
@@ -241,6 +255,11 @@ func (m *Message) InsertSegment(at int, encoded []byte) error {
 // AppendSegment puts a segment, as it is encoded in this message, to the end. See
 // [Message.InsertSegment].
 func (m *Message) AppendSegment(encoded []byte) error { return m.InsertSegment(m.Len(), encoded) }
+
+// endsMessage reports whether a segment of that name begins something else.
+func endsMessage(name segmentName) bool {
+	return name.isHeader() || name == segmentName{'B', 'T', 'S'} || name == segmentName{'F', 'T', 'S'}
+}
 
 func isSegmentName[T string | []byte](name T) bool {
 	if len(name) != 3 {
@@ -268,7 +287,11 @@ func (m *Message) insertSegment(at int, encoded []byte) {
 	m.edited = append(m.edited, segmentText{})
 	copy(m.edited[at+1:], m.edited[at:])
 	m.edited[at] = segmentText{text: m.masked(encoded), end: end}
-	m.hints = nil
+	if m.hints != nil && at == len(m.edited)-1 {
+		m.hints.group = hint{} // what is before the end is where it was
+	} else {
+		m.hints = nil
+	}
 }
 
 // spliced returns segment t with op done at the place that p names inside of it.
@@ -279,7 +302,9 @@ func (m *Message) spliced(t text, p Path, value []byte, op operation) ([]byte, e
 		field--
 	}
 	levels := []level{{d.Field, field}}
-	if op == replace || p.repetition > 0 || p.component > 0 {
+	if op == replaceAll {
+		op = replace
+	} else if op == replace || p.repetition > 0 || p.component > 0 {
 		levels = append(levels, level{d.Repetition, max(p.repetition, 1)})
 	}
 	if p.component > 0 {

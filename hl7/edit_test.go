@@ -58,8 +58,8 @@ func TestSetErrors(t *testing.T) {
 		{"MSH|^|A\r", "PID-3.1.2", "x", "MSH-2 names no delimiter for this level"},
 		{"MSH|^|A\rPID|1", "PID-3", "a|b", "names no escape character"},
 		{"MSH|^~\\&|A\r", "PID-3", "\xff", "no valid UTF-8"},
-		{"MSH|^~\\&|A|||||||||||||||8859/1\r", "PID-3", "漢", "not in the message's character set 8859/1"},
-		{"MSH|^~\\&|A|||||||||||||||KLINGON\r", "PID-3", "é", `the character set "KLINGON" of MSH-18 is unknown`},
+		{"MSH|^~\\&|A|||||||||||||||8859/1\r", "PID-3", "漢", "not in the message's character set"},
+		{"MSH|^~\\&|A|||||||||||||||KLINGON\r", "PID-3", "é", "the character set that MSH-18 names is unknown"},
 	} {
 		m := parse(t, c.raw)
 		if err := m.Set(hl7.MustPath(c.path), c.text); err == nil || !strings.Contains(err.Error(), c.want) {
@@ -409,4 +409,37 @@ func FuzzEdits(f *testing.F) {
 			}
 		}
 	})
+}
+
+// What is written stays in its place, also where the character set is changed inside of
+// values.
+func TestWhatIsSetEndsWhereItShould(t *testing.T) {
+	t.Parallel()
+	iso := parse(t, header("~ISO IR87")+"PID|1||x|4|5\r")
+	if err := iso.Set(hl7.MustPath("PID-3"), `\C2442\`); err != nil || iso.Get(hl7.MustPath("PID-3")) != `\C2442\` || iso.Get(hl7.MustPath("PID-5")) != "5" {
+		t.Errorf("%v %q", err, iso.Bytes())
+	}
+	for _, c := range []struct{ charset, raw string }{{"BIG-5", "\xa5"}, {"~ISO IR87", "\x1b$B;3"}, {"Shift_JIS", "x\x83"}} {
+		m := parse(t, header(c.charset)+"PID|1||x|4|5\r")
+		if err := m.SetRaw(hl7.MustPath("PID-3"), []byte(c.raw)); err == nil || !strings.Contains(err.Error(), "in the middle of a letter") || m.Get(hl7.MustPath("PID-4")) != "4" {
+			t.Errorf("%s: %v", c.charset, err)
+		}
+	}
+	m := parse(t, header("8859/1")+"PID|1||x|4\r")
+	m.SetReplacement("|^\r")
+	if err := m.Set(hl7.MustPath("PID-3.1"), "Ł"); err != nil || m.Get(hl7.MustPath("PID-3.1")) != "|^\r" || m.Get(hl7.MustPath("PID-4")) != "4" {
+		t.Errorf("%v %q", err, m.Bytes())
+	}
+	for _, path := range []string{"MSH[2]-10", "FHS-5", "BHS-5", "BTS-1", "FTS-1"} {
+		if err := m.Set(hl7.MustPath(path), "x"); err == nil || !strings.Contains(err.Error(), "would end it") {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	m = parse(t, "MSH|^~\\&|A\rPID|1||x~y|4\r")
+	if err := m.SetRaw(hl7.MustPath("PID-3"), []byte("a~b")); err != nil || !strings.Contains(string(m.Bytes()), "PID|1||a~b|4\r") {
+		t.Errorf("%v %q", err, m.Bytes())
+	}
+	if m.SetCharacterSet("") {
+		t.Error("no name is known")
+	}
 }

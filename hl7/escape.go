@@ -159,6 +159,12 @@ func (d Delimiters) AppendEscaped(dst []byte, text string) ([]byte, error) {
 	return out, nil
 }
 
+// escaped returns text escaped, with spaces in place of what can't be.
+func (d Delimiters) escaped(text string) string {
+	out, _ := appendEscaped(nil, text, d, true)
+	return string(out)
+}
+
 // maxFormat bounds the numbers in formatting commands: more lines or columns than this
 // are on no page.
 const maxFormat = 1000

@@ -194,7 +194,7 @@ func ExampleMessage_SetReplacement() {
 	m.SetReplacement("?")
 	fmt.Println(m.Set(name, "Łukasz"), m.Get(name))
 	// Output:
-	// hl7: the text has characters that are not in the message's character set 8859/1
+	// hl7: the text has characters that are not in the message's character set
 	// <nil> ?ukasz
 }
 

@@ -159,7 +159,7 @@ func (h *Header) recut() {
 // recutBy finds the fields in the character set c.
 func (h *Header) recutBy(c *charset) {
 	if h.msh != nil {
-		h.index(c.cut(h.msh, h.delims.Escape))
+		h.index(c.cut(h.msh, h.delims))
 	}
 }
 

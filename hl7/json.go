@@ -225,7 +225,7 @@ func (r *jsonReader) segment(out []byte, s jsonSegment, last bool) ([]byte, erro
 		return out, fmt.Errorf("the name: %w", err)
 	}
 	d := r.delims.Field
-	if len(name) == 0 && len(s.Fields) == 0 || indexDelimiter(r.charset.cut(name, r.delims.Escape), d) >= 0 || bytes.ContainsAny(name, "\r\n") {
+	if len(name) == 0 && len(s.Fields) == 0 || indexDelimiter(r.charset.cut(name, r.delims), d) >= 0 || bytes.ContainsAny(name, "\r\n") {
 		return out, errors.New("the name is empty, or has a delimiter or line end")
 	}
 	out = append(out, name...)
@@ -297,7 +297,7 @@ func (r *jsonReader) leaf(out []byte, v any) ([]byte, error) {
 	if err != nil {
 		return out, err
 	}
-	cut := r.charset.cut(b, r.delims.Escape)
+	cut := r.charset.cut(b, r.delims)
 	for _, c := range []byte{'\r', '\n', r.delims.Field, r.delims.Repetition, r.delims.Component, r.delims.Subcomponent} {
 		if indexDelimiter(cut, c) >= 0 {
 			return out, fmt.Errorf("a raw value has a %q inside", c)

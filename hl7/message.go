@@ -146,8 +146,8 @@ func (m *Message) charset() *charset {
 // where it isn't, and for a message in UTF-16 or UTF-32, nothing changes.
 func (m *Message) SetCharacterSet(name string) bool {
 	c := charsetOf(name)
-	if !c.known || m.header.wide.size > 0 {
-		return c.known
+	if !c.known || m.header.wide.size > 0 || name == "" {
+		return c.known && name != ""
 	}
 	m.makeRare().transport = name
 	m.header.recutBy(&c)
@@ -176,7 +176,7 @@ func (m *Message) recut() {
 
 // masked makes a text of bytes in the message's character set.
 func (m *Message) masked(b []byte) text {
-	return text{b, m.charset().cut(b, m.header.delims.Escape)}
+	return text{b, m.charset().cut(b, m.header.delims)}
 }
 
 // Header returns the message's MSH segment.
@@ -309,7 +309,7 @@ func (m *Message) index() {
 func (m *Message) mask(c *charset) {
 	switch {
 	case c.masks():
-		m.makeRare().cut = c.cut(m.raw, m.header.delims.Escape)
+		m.makeRare().cut = c.cut(m.raw, m.header.delims)
 	case m.rare != nil:
 		m.rare.cut = nil
 	}
@@ -396,6 +396,8 @@ type hints struct {
 	group hint
 }
 
+func (h *hints) of(name segmentName) *hint { return &h.names[(name[0]*5+name[1]*3+name[2])&3] }
+
 // minHinted is how many segments a search must go over to be worth a hint.
 const minHinted = 32
 
@@ -413,7 +415,7 @@ func (m *Message) find(p place, from, to int) (at, seen int) {
 	n, i := max(p.n, 1), from
 	var h *hint
 	if m.hints != nil {
-		h = &m.hints.names[p.name[2]&3]
+		h = m.hints.of(p.name)
 		if h.name == p.name && int(h.from) == from && int(h.n) <= n && int(h.at) < to {
 			i, seen = int(h.at), int(h.n)-1
 		}
@@ -421,9 +423,12 @@ func (m *Message) find(p place, from, to int) (at, seen int) {
 	for ; i < to; i++ {
 		if m.named(i, p.name) {
 			if seen++; seen == n {
-				if h == nil && i >= from+minHinted {
+				if i < from+minHinted {
+					return i, seen // is found again as fast
+				}
+				if h == nil {
 					m.hints = new(hints)
-					h = &m.hints.names[p.name[2]&3]
+					h = m.hints.of(p.name)
 				}
 				if h != nil {
 					*h = hint{p.name, int32(from), int32(n), int32(i)}

@@ -68,16 +68,17 @@ func (m *Message) Reencode(e Encoding) error {
 		}
 	}
 	edited := make([]segmentText, m.Len())
+	if len(edited) == 0 {
+		return errors.New("hl7: there is no message")
+	}
 	for i := range edited {
 		from := m.segment(i)
 		var out []byte
 		if i == 0 {
-			out = msh
-			var rest text
-			if _, from, _ = from.slice(4, len(from.raw)).next(m.header.delims.Field); from.raw != nil {
-				out, rest = append(out, t.delims.Field), from
+			if out, err = t.header(msh, Segment{m, from}, names); err != nil {
+				return fmt.Errorf("hl7: segment 1: %w", err)
 			}
-			from = rest
+			from = text{}
 		}
 		out, err := t.append(out, from)
 		if err != nil {
@@ -95,18 +96,8 @@ func (m *Message) Reencode(e Encoding) error {
 	}
 	if e.CharacterSet == "" {
 		again.rare.transport = m.rarely().transport
-		again.recut()
-	} else {
-		again.recut()
-		charset := Path{segment: place{name: mshName}, field: 18, repetition: every}
-		again.Delete(charset)
-		for n, name := range names {
-			charset.repetition = n + 1
-			if err := again.SetRaw(charset, []byte(name)); err != nil {
-				return err
-			}
-		}
 	}
+	again.recut()
 	*m = again
 	return nil
 }
@@ -131,6 +122,45 @@ type transcoder struct {
 	replacement string
 	fields      bool // fields are inside of what is written, too
 	anew        bool // what would stay as it is is written anew, too
+}
+
+// header appends the fields of MSH behind MSH-2, with the names of character sets, if
+// there are any, as MSH-18.
+func (c *transcoder) header(dst []byte, msh Segment, names []string) (_ []byte, err error) {
+	last := 2
+	for n, f := range msh.Fields() {
+		if n <= 2 {
+			continue
+		}
+		dst, last = append(dst, c.delims.Field), n
+		if n == 18 && names != nil {
+			dst, err = c.names(dst, names)
+		} else {
+			dst, err = c.append(dst, f.text)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if names == nil || last >= 18 {
+		return dst, nil
+	}
+	for ; last < 18; last++ {
+		dst = append(dst, c.delims.Field)
+	}
+	return c.names(dst, names)
+}
+
+func (c *transcoder) names(dst []byte, names []string) (_ []byte, err error) {
+	for i, name := range names {
+		if i > 0 {
+			dst = append(dst, c.delims.Repetition)
+		}
+		if dst, err = c.write(dst, name); err != nil {
+			return nil, err
+		}
+	}
+	return dst, nil
 }
 
 // append appends t.
@@ -246,7 +276,7 @@ func (c *transcoder) write(dst []byte, text string) ([]byte, error) {
 	if !ok {
 		return nil, errNoEscape
 	}
-	encoded, err := c.charset.encode(string(escaped), c.replacement)
+	encoded, err := c.charset.encode(string(escaped), c.delims.escaped(c.replacement))
 	if err != nil {
 		return nil, err
 	}

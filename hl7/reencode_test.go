@@ -90,3 +90,28 @@ func TestReencode(t *testing.T) {
 		}
 	}
 }
+
+// A letter in MSH may look like a delimiter in the new set.
+func TestReencodeMSH(t *testing.T) {
+	t.Parallel()
+	for _, charset := range []string{"", "UNICODE UTF-8"} {
+		m := parse(t, "MSH|^~\\&|四|許|||2026||ADT^A01|17|P|2.5||||||"+charset+"|\rPID|1||四\r")
+		if err := m.Reencode(hl7.Encoding{CharacterSet: "BIG-5"}); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := string(m.Bytes()), "MSH|^~\\&|\xa5||\xb3\\|||2026||ADT^A01|17|P|2.5||||||BIG-5|\rPID|1||\xa5|\r"; got != want {
+			t.Errorf("got\n%q, want\n%q", got, want)
+		}
+		again := parse(t, string(m.Bytes()))
+		if m.Get(hl7.MustPath("MSH-4")) != "許" || again.Get(hl7.MustPath("MSH-4")) != "許" || m.Header().ControlID() != "17" || m.Header().CharacterSet() != "BIG-5" {
+			t.Errorf("%q %q", m.Get(hl7.MustPath("MSH-4")), again.Get(hl7.MustPath("MSH-4")))
+		}
+	}
+	short := parse(t, "MSH|^~\\&\rPID|é\r")
+	if err := short.Reencode(hl7.Encoding{CharacterSet: "8859/1~8859/7"}); err != nil || string(short.Bytes()) != "MSH|^~\\&||||||||||||||||8859/1~8859/7\rPID|\xe9\r" {
+		t.Errorf("%v %q", err, short.Bytes())
+	}
+	if err := new(hl7.Message).Reencode(hl7.Encoding{Delimiters: hl7.DefaultDelimiters()}); err == nil {
+		t.Error("nothing was written anew")
+	}
+}

@@ -58,19 +58,20 @@ func (m *Message) UnmarshalAt(p Path, v any) (bool, error) {
 	if at < 0 {
 		return false, nil
 	}
-	if found, ok := m.lookupIn(m.segment(at), p); !ok || found.IsEmpty() {
+	found, ok := m.lookupIn(m.segment(at), p)
+	if !ok || found.IsEmpty() {
 		return false, nil
 	}
 	s := scope{m: m, from: at, to: m.Len(), at: at}
-	return true, s.readPlace(target.Elem(), at, m.fixed(p))
+	return true, s.readValue(target.Elem(), at, m.fixed(p), found)
 }
 
 // Marshal writes the struct v, or the one that it points to, into the message, by the
 // tags that [Message.Unmarshal] reads. What is missing on the way is added, segments at
-// the end or behind the last of their group. A field with its zero value writes nothing,
-// so a struct that was read and is written again changes what it knows and leaves the rest
-// of the message as it stands; to write N or 0, use a pointer. After an error a part may
-// have been written.
+// the end of the message or of what belongs to the outer one. A field with its zero value
+// writes nothing, so a struct that was read and is written again changes what it knows and
+// leaves the rest of the message as it stands; to write N or 0, use a pointer. After an
+// error a part may have been written.
 func (m *Message) Marshal(v any) error {
 	source := reflect.Indirect(reflect.ValueOf(v))
 	if source.Kind() != reflect.Struct {
@@ -84,6 +85,9 @@ func (m *Message) Marshal(v any) error {
 // knows for a field, to the one place at p.
 func (m *Message) MarshalAt(p Path, v any) error {
 	source := reflect.ValueOf(v)
+	if !source.IsValid() || source.Kind() == reflect.Pointer && source.IsNil() {
+		return errors.New("hl7: there is nothing to write")
+	}
 	if p.field == 0 || p.Many() {
 		return fmt.Errorf("hl7: %v: a value is written to one field", p)
 	}
@@ -110,10 +114,11 @@ func structOf(v any) (reflect.Value, error) {
 // A scope is what the tags of a struct refer to.
 type scope struct {
 	m        *Message
-	from, to int  // the segments that names are looked for in
-	at       int  // the segment that numbers are fields of, or -1
-	in       Path // the place that numbers are parts of, when its field isn't 0
-	depth    int  // of structs in structs
+	from, to int   // the segments that names are looked for in
+	at       int   // the segment that numbers are fields of, or -1
+	in       Path  // the place that numbers are parts of, when its field isn't 0
+	value    Value // that stands there, when it is read
+	depth    int   // of structs in structs
 }
 
 // maxStructs bounds structs in structs: pointers may go round in a circle.
@@ -167,7 +172,7 @@ func (s *scope) each(v reflect.Value, do func(f reflect.Value, p Path, own bool)
 		switch {
 		case !ok && field.Anonymous && f.Kind() == reflect.Struct:
 			if err := s.each(f, do); err != nil {
-				return err
+				errs = append(errs, err)
 			}
 			continue
 		case !ok || tag == "-":
@@ -228,28 +233,36 @@ func (s *scope) read(v reflect.Value) error {
 		if all {
 			list = reflect.MakeSlice(f.Type(), 0, len(places))
 		}
+		add := func(at int, q Path, v Value) {
+			element := reflect.New(f.Type().Elem()).Elem()
+			if err := s.readValue(element, at, q, v); err != nil {
+				errs = append(errs, err)
+			}
+			list = reflect.Append(list, element)
+		}
 		for _, at := range places {
-			n := 1
-			if p.repetition == every {
-				whole, ok := (Segment{s.m, s.m.segment(at)}).field(p.field)
-				if !ok || len(whole.raw) == 0 {
+			switch {
+			case !all && own && s.in.field > 0:
+				return s.readValue(f, at, p, s.part(p))
+			case !all:
+				v, _ := s.m.lookupIn(s.m.segment(at), p)
+				return s.readValue(f, at, p, v)
+			case p.repetition != every:
+				v, _ := s.m.lookupIn(s.m.segment(at), p)
+				add(at, p, v)
+			default:
+				whole, ok := s.m.Segment(at).Field(p.field)
+				if !ok || whole.IsEmpty() {
 					continue
 				}
-				n = whole.parts(s.m.header.delims.Repetition)
-			}
-			for i := range n {
-				q := p
-				if p.repetition == every {
-					q.repetition = i + 1
+				var outer scope
+				for n, v := range whole.Repetitions() {
+					q := p
+					if q.repetition, outer.value = n, v; p.component > 0 {
+						v = outer.part(p)
+					}
+					add(at, q, v)
 				}
-				if !all {
-					return s.readPlace(f, at, q)
-				}
-				element := reflect.New(f.Type().Elem()).Elem()
-				if err := s.readPlace(element, at, q); err != nil {
-					errs = append(errs, err)
-				}
-				list = reflect.Append(list, element)
 			}
 		}
 		if all && list.Len() > 0 {
@@ -259,21 +272,35 @@ func (s *scope) read(v reflect.Value) error {
 	})
 }
 
-// readPlace reads one place of the segment at a place.
-func (s *scope) readPlace(f reflect.Value, at int, p Path) error {
-	v, ok := s.m.lookupIn(s.m.segment(at), p)
-	if !ok || v.IsEmpty() || v.IsNull() {
+// part returns what stands at p, which is a part of the scope's own place.
+func (s *scope) part(p Path) Value {
+	v, ok := s.value, true
+	if s.in.component == 0 {
+		v, ok = v.Component(p.component)
+	}
+	if ok && p.subcomponent > 0 {
+		v, ok = v.Subcomponent(p.subcomponent)
+	}
+	if !ok {
+		return Value{}
+	}
+	return v
+}
+
+// readValue reads a value that stands in the segment at a place.
+func (s *scope) readValue(f reflect.Value, at int, p Path, v Value) error {
+	if v.IsEmpty() || v.IsNull() {
 		return nil
 	}
 	if f.Kind() == reflect.Pointer && !isText(f.Type()) {
 		pointed := reflect.New(f.Type().Elem())
-		err := s.readPlace(pointed.Elem(), at, p)
+		err := s.readValue(pointed.Elem(), at, p, v)
 		f.Set(pointed)
 		return err
 	}
 	if f.Kind() == reflect.Struct && !isText(f.Type()) && f.Type() != reflect.TypeFor[time.Time]() {
 		in := s.inner(at)
-		in.in = p
+		in.in, in.value = p, v
 		return in.read(f)
 	}
 	if f.Kind() != reflect.String && p.field > 0 {
@@ -423,6 +450,9 @@ func (s *scope) writePlace(f reflect.Value, at int, p Path) error {
 	if err != nil {
 		return fmt.Errorf("hl7: %v: %w", p, err)
 	}
+	if t, ok := f.Interface().(time.Time); ok && s.reads(at, p, t) {
+		return nil // a date stays one: it isn't told to the second that nobody has told
+	}
 	switch {
 	case p.field == 0:
 		return fmt.Errorf("hl7: %v is a segment: only a struct can be written to it", p)
@@ -434,6 +464,17 @@ func (s *scope) writePlace(f reflect.Value, at int, p Path) error {
 		return err
 	}
 	return s.m.setIn(at, p, value, replace)
+}
+
+// reads reports whether a place reads as a time already.
+func (s *scope) reads(at int, p Path, t time.Time) bool {
+	v, ok := s.m.lookupIn(s.m.segment(at), p)
+	if !ok {
+		return false
+	}
+	v, _ = v.Component(1)
+	var d DTM
+	return d.UnmarshalText([]byte(v.Text())) == nil && d.Time.Equal(t)
 }
 
 // textOf returns a value as HL7 writes it.

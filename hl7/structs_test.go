@@ -294,3 +294,41 @@ func FuzzDTM(f *testing.F) {
 		}
 	})
 }
+
+func TestMarshalKeepsDates(t *testing.T) {
+	t.Parallel()
+	const raw = "MSH|^~\\&|A\rPID|1||||||19800102|\r"
+	m := parse(t, raw)
+	var patient struct {
+		Birthday time.Time `hl7:"PID-7"`
+	}
+	if err := m.Unmarshal(&patient); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Marshal(patient); err != nil || string(m.Bytes()) != raw {
+		t.Errorf("%v %q", err, m.Bytes())
+	}
+	patient.Birthday = patient.Birthday.AddDate(0, 0, 1)
+	if err := m.Marshal(patient); err != nil || m.Get(hl7.MustPath("PID-7")) != "19800103000000+0000" {
+		t.Errorf("%v %q", err, m.Bytes())
+	}
+	for _, nothing := range []any{nil, (*hl7.CX)(nil)} {
+		if err := m.MarshalAt(hl7.MustPath("ZZ1-3"), nothing); err == nil || m.Find(hl7.MustPath("ZZ1")) >= 0 {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+// A field of very many repetitions is read in linear time.
+func TestUnmarshalManyRepetitions(t *testing.T) {
+	t.Parallel()
+	const n = 200_000
+	m := parse(t, "MSH|^~\\&|A\rPID|1||"+strings.Repeat("1^2^3^HOSP&1~", n)+"\r")
+	var patient struct {
+		IDs   []hl7.CX `hl7:"PID-3"`
+		Texts []string `hl7:"PID-3[*].4.2"`
+	}
+	if err := m.Unmarshal(&patient); err != nil || len(patient.IDs) != n+1 || patient.IDs[n-1].AssigningAuthority.UniversalID != "1" || patient.Texts[n-1] != "1" {
+		t.Error(err, len(patient.IDs), len(patient.Texts))
+	}
+}
