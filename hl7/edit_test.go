@@ -98,16 +98,23 @@ func TestDelete(t *testing.T) {
 		"NTE":      "MSH|^~\\&|A\rPID|1||a^b~c|d\rNTE|2\r",
 		"MSH":      "", "PID-9": "", "PID-2": "", "NTE[3]": "", "PID-3[3]": "",
 	} {
-		m := parse(t, raw)
-		if ok := m.Delete(hl7.MustPath(path)); ok != (want != "") {
-			t.Errorf("%s: %v", path, ok)
-		}
-		if want == "" {
-			want = raw
-		}
-		if got := string(m.Bytes()); got != want {
-			t.Errorf("%s: got %q, want %q", path, got, want)
-		}
+		testDelete(t, raw, path, want)
+	}
+}
+
+// testDelete deletes what stands at path, after which raw is to be want, or the same as
+// before where want is empty, because there is nothing to delete.
+func testDelete(t *testing.T, raw, path, want string) {
+	t.Helper()
+	m := parse(t, raw)
+	if ok := m.Delete(hl7.MustPath(path)); ok != (want != "") {
+		t.Errorf("%s: %v", path, ok)
+	}
+	if want == "" {
+		want = raw
+	}
+	if got := string(m.Bytes()); got != want {
+		t.Errorf("%s: got\n%q, want\n%q", path, got, want)
 	}
 }
 
@@ -218,16 +225,7 @@ func TestDeleteAll(t *testing.T) {
 		"NTE[*]-1":      "MSH|^~\\&|A\rPID|1||a^b~c|d\rNTE||x~y\rOBR|1\rNTE|\rOBR|2\rNTE|\r",
 		"MSH-2":         "", "MSH[*]": "", "ZZZ[*]": "",
 	} {
-		m := parse(t, raw)
-		if ok := m.Delete(hl7.MustPath(path)); ok != (want != "") {
-			t.Errorf("%s: %v", path, ok)
-		}
-		if want == "" {
-			want = raw
-		}
-		if got := string(m.Bytes()); got != want {
-			t.Errorf("%s: got\n%q, want\n%q", path, got, want)
-		}
+		testDelete(t, raw, path, want)
 	}
 }
 

@@ -167,6 +167,12 @@ func corpus(t testing.TB) map[string][]byte {
 	} else {
 		dir = filepath.Join(dir, "messages")
 	}
+	return messagesIn(t, dir)
+}
+
+// messagesIn returns the messages in a folder by the names of their files.
+func messagesIn(t testing.TB, dir string) map[string][]byte {
+	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "*.hl7"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no messages in %s: %v", dir, err)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -354,19 +353,7 @@ func (p *packets) Read(b []byte) (int, error) { return p.src.Read(b[:min(len(b),
 // batches are the real batch files.
 func batches(t testing.TB) map[string][]byte {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join("testdata", "batches", "*.hl7"))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no batches: %v", err)
-	}
-	all := make(map[string][]byte)
-	for _, f := range files {
-		b, err := os.ReadFile(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all[filepath.Base(f)] = b
-	}
-	return all
+	return messagesIn(t, filepath.Join("testdata", "batches"))
 }
 
 func TestReaderOfRealBatches(t *testing.T) {
