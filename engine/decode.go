@@ -70,7 +70,7 @@ func (d *decoder) decode(n *yaml.Node, v reflect.Value, isPath bool) {
 	}
 	defer d.leave()
 	n = resolve(n)
-	if kind, ok := kindNames[v.Type()]; ok {
+	if kind := d.registry.kind(v.Type()); kind != "" {
 		d.decodeTyped(n, v, kind)
 		return
 	}
@@ -204,7 +204,7 @@ func (d *decoder) decodeMap(n *yaml.Node, v reflect.Value) {
 
 // decodeStruct fills the fields of v by the keys of n.
 func (d *decoder) decodeStruct(n *yaml.Node, v reflect.Value) {
-	fields, inline := fieldsOf(v)
+	fields, inline, optional := fieldsOf(v)
 	var types map[string]reflect.Type // what an inlined interface can be
 	if inline.IsValid() {
 		types = d.registry.types[inline.Type()]
@@ -229,8 +229,8 @@ func (d *decoder) decodeStruct(n *yaml.Node, v reflect.Value) {
 			typedKey = key // a misspelt one stands for what was meant
 		}
 	}
-	if inline.IsValid() && typedKey == nil && n.Kind == yaml.MappingNode {
-		d.fail(n, "there is no %s here: name one of %s", kindNames[inline.Type()], names(types))
+	if inline.IsValid() && !optional && typedKey == nil && n.Kind == yaml.MappingNode {
+		d.fail(n, "there is no %s here: name one of %s", d.registry.kind(inline.Type()), names(types))
 	}
 }
 
@@ -445,8 +445,8 @@ type field struct {
 }
 
 // fieldsOf returns the settings of v by name, those of inlined structs among them,
-// and its inlined interface, if it has one.
-func fieldsOf(v reflect.Value) (fields map[string]field, inline reflect.Value) {
+// and its inlined interface, if it has one, which the option omitempty makes optional.
+func fieldsOf(v reflect.Value) (fields map[string]field, inline reflect.Value, optional bool) {
 	fields = make(map[string]field)
 	for i := range v.NumField() {
 		sf, fv := v.Type().Field(i), v.Field(i)
@@ -454,13 +454,13 @@ func fieldsOf(v reflect.Value) (fields map[string]field, inline reflect.Value) {
 		switch {
 		case !sf.IsExported() || name == "-":
 		case strings.Contains(opts, "inline") && fv.Kind() == reflect.Struct:
-			inner, in := fieldsOf(fv)
+			inner, in, opt := fieldsOf(fv)
 			maps.Copy(fields, inner)
 			if in.IsValid() {
-				inline = in
+				inline, optional = in, opt
 			}
 		case strings.Contains(opts, "inline"):
-			inline = fv
+			inline, optional = fv, strings.Contains(opts, "omitempty")
 		default:
 			if name == "" {
 				name = strings.ToLower(sf.Name)
@@ -468,5 +468,5 @@ func fieldsOf(v reflect.Value) (fields map[string]field, inline reflect.Value) {
 			fields[name] = field{fv, sf.Tag.Get("ladle") == "path"}
 		}
 	}
-	return fields, inline
+	return fields, inline, optional
 }

@@ -12,6 +12,7 @@ import (
 // A Registry is not safe for use while it is being filled.
 type Registry struct {
 	types map[reflect.Type]map[string]reflect.Type // interface, name, type
+	kinds map[reflect.Type]string                  // interface, what it is called
 }
 
 // RegisterReceiver makes the receiver *T known under name. A file writes
@@ -27,7 +28,7 @@ func RegisterReceiver[T any, P interface {
 	*T
 	Receiver
 }](r *Registry, name string) error {
-	return register[Receiver](r, name, reflect.TypeFor[T]())
+	return r.RegisterType(reflect.TypeFor[Receiver](), "receiver", name, reflect.TypeFor[T]())
 }
 
 // RegisterActivity makes the activity *T known under name, as [RegisterReceiver]
@@ -37,7 +38,7 @@ func RegisterActivity[T any, P interface {
 	*T
 	Activity
 }](r *Registry, name string) error {
-	return register[Activity](r, name, reflect.TypeFor[T]())
+	return r.RegisterType(reflect.TypeFor[Activity](), "activity", name, reflect.TypeFor[T]())
 }
 
 // RegisterSender makes the sender *T known under name, as [RegisterReceiver] does
@@ -46,7 +47,7 @@ func RegisterSender[T any, P interface {
 	*T
 	Sender
 }](r *Registry, name string) error {
-	return register[Sender](r, name, reflect.TypeFor[T]())
+	return r.RegisterType(reflect.TypeFor[Sender](), "sender", name, reflect.TypeFor[T]())
 }
 
 var (
@@ -54,32 +55,44 @@ var (
 	reserved = map[string]bool{"name": true, "when": true, "queue": true, "timeout": true}
 )
 
-func register[I any](r *Registry, name string, t reflect.Type) error {
-	if !typeName.MatchString(name) {
+// RegisterType makes *t known under name wherever a setting is of the interface type
+// iface, whose values are called kind in error texts. It is for interfaces that packages
+// define which don't know the engine; those of the engine have functions of their own.
+func (r *Registry) RegisterType(iface reflect.Type, kind, name string, t reflect.Type) error {
+	switch {
+	case !typeName.MatchString(name):
 		return fmt.Errorf("engine: %q can't be the name of a type: use lower-case letters, digits and dashes", name)
-	}
-	if reserved[name] {
+	case reserved[name]:
 		return fmt.Errorf("engine: %q can't be the name of a type: it is a setting of every step", name)
+	case !reflect.PointerTo(t).Implements(iface):
+		return fmt.Errorf("engine: %s %q can't be registered: *%v is no %v", kind, name, t, iface)
 	}
-	kind := reflect.TypeFor[I]()
-	if have := r.types[kind][name]; have != nil {
-		return fmt.Errorf("engine: %s %q is registered already, as %v", kindNames[kind], name, have)
+	if have := r.types[iface][name]; have != nil {
+		return fmt.Errorf("engine: %s %q is registered already, as %v", kind, name, have)
 	}
 	if r.types == nil {
 		r.types = make(map[reflect.Type]map[string]reflect.Type)
+		r.kinds = make(map[reflect.Type]string)
 	}
-	if r.types[kind] == nil {
-		r.types[kind] = make(map[string]reflect.Type)
+	if r.types[iface] == nil {
+		r.types[iface] = make(map[string]reflect.Type)
 	}
-	r.types[kind][name] = t
+	r.types[iface][name], r.kinds[iface] = t, kind
 	return nil
 }
 
-// kindNames say what a registered interface is called.
-var kindNames = map[reflect.Type]string{
-	reflect.TypeFor[Receiver](): "receiver",
-	reflect.TypeFor[Activity](): "activity",
-	reflect.TypeFor[Sender]():   "sender",
+// kind says what the values of an interface type are called, or "" when it is none that
+// types are registered for.
+func (r *Registry) kind(t reflect.Type) string {
+	switch t {
+	case reflect.TypeFor[Receiver]():
+		return "receiver"
+	case reflect.TypeFor[Activity]():
+		return "activity"
+	case reflect.TypeFor[Sender]():
+		return "sender"
+	}
+	return r.kinds[t]
 }
 
 // known reports whether name is registered as anything.

@@ -54,6 +54,10 @@ type Certificate struct {
 	Store string `yaml:"store"`
 	// Location says whose store it is. The default is LocalMachine.
 	Location Location `yaml:"location"`
+
+	// Issuer gets certificates by itself, in place of all the above. Only a server can have
+	// one. In a file it is written by its name: `certificate: {acme: {...}}`.
+	Issuer Issuer `yaml:",inline,omitempty"`
 }
 
 // Load reads the certificate with its intermediates and its key. The certificate is the
@@ -63,6 +67,9 @@ type Certificate struct {
 // A private key of the Windows store stays there. It is then an [io.Closer], which the
 // caller closes when no connection needs it any more.
 func (c Certificate) Load() (tls.Certificate, error) {
+	if c.Issuer != nil {
+		return tls.Certificate{}, field("file", errors.New("there is an issuer in place of a file, and only a server that is open has its certificates"))
+	}
 	if c.File == "" {
 		if c.Thumbprint != "" || c.Subject != "" || c.SAN != "" {
 			return c.loadFromStore()
@@ -141,9 +148,21 @@ func (c Certificate) readKeyFile(found *content) error {
 
 // Validate reads the files and reports every mistake, as [FieldError]s.
 func (c Certificate) Validate() error {
+	if c.Issuer != nil {
+		return c.validateIssuer()
+	}
 	pair, err := c.Load()
 	release(pair)
 	return err
+}
+
+func (c Certificate) validateIssuer() error {
+	issuer := c.Issuer
+	c.Issuer = nil
+	if c != (Certificate{}) {
+		return field("file", errors.New("an issuer gets the certificate by itself: leave away what says where one is"))
+	}
+	return issuer.Validate()
 }
 
 // release gives a key of the store back.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 )
 
 // A Client is the TLS side of a sender. The zero value trusts the system's authorities
@@ -47,6 +48,12 @@ func (c Client) Open(ctx context.Context) (*Source, error) {
 func (c Client) compile() (*Source, error) {
 	src := new(Source)
 	v, err := c.Trust.compile(false)
+	for i, x := range c.Certificates {
+		if x.Issuer != nil {
+			err = errors.Join(err, field(fmt.Sprintf("certificate[%d]", i), errors.New("an issuer vouches for servers, and this is a client: name a file, or a certificate of the Windows store")))
+			c.Certificates = nil
+		}
+	}
 	err = errors.Join(validVersions(c.MinVersion, c.MaxVersion), validSuites(c.CipherSuites, c.MinVersion), src.load(c.Certificates, ForClient), inField("trust", err))
 	if err != nil {
 		return nil, errors.Join(err, src.Close())

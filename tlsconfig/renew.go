@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -17,7 +18,8 @@ import (
 // A Notice is what a Source that is watched has to say.
 type Notice struct {
 	Kind NoticeKind
-	// Certificate is the new one, the one that stays, or the one that ends.
+	// Certificate is the new one, the one that stays, or the one that ends. It is nil where
+	// there is none to stay.
 	Certificate *x509.Certificate
 	// Err is why a renewal failed.
 	Err error
@@ -40,6 +42,9 @@ const (
 
 // String returns the notice as a sentence, without its error.
 func (n Notice) String() string {
+	if n.Certificate == nil {
+		return "no certificate could be got"
+	}
 	day := n.Certificate.NotAfter.UTC().Format(time.DateOnly)
 	switch {
 	case n.Kind == Renewed:
@@ -93,6 +98,10 @@ func loadAll(settings []Certificate) ([]tls.Certificate, error) {
 	var all []tls.Certificate
 	var errs []error
 	for i, c := range settings {
+		if c.Issuer != nil {
+			errs = append(errs, inField(fmt.Sprintf("certificate[%d]", i), c.validateIssuer()))
+			continue
+		}
 		pair, err := c.Load()
 		if err != nil {
 			errs = append(errs, inField(fmt.Sprintf("certificate[%d]", i), err))
@@ -122,7 +131,16 @@ func (s *Source) Watch(notify func(Notice)) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
-	s.watching.Go(func() { s.watch(ctx, notify) })
+	var one sync.Mutex
+	inTurn := func(n Notice) {
+		one.Lock()
+		defer one.Unlock()
+		notify(n)
+	}
+	s.watching.Go(func() { s.watch(ctx, inTurn) })
+	for _, i := range s.issued {
+		s.watching.Go(func() { i.Watch(ctx, inTurn) })
+	}
 }
 
 func (s *Source) watch(ctx context.Context, notify func(Notice)) {
@@ -178,7 +196,11 @@ func (s *Source) watch(ctx context.Context, notify func(Notice)) {
 
 func (s *Source) renew(notify func(Notice)) {
 	changed, err := s.Renew()
-	leaf := (*s.certificates.Load())[0].Leaf
+	all := *s.certificates.Load()
+	if len(all) == 0 { // every one is an issuer's
+		return
+	}
+	leaf := all[0].Leaf
 	switch {
 	case err != nil:
 		notify(Notice{Kind: NotRenewed, Certificate: leaf, Err: err})
@@ -190,7 +212,7 @@ func (s *Source) renew(notify func(Notice)) {
 // watched returns the files of the settings, and whether some are in the Windows store.
 func (s *Source) watched() (files []string, fromStore bool) {
 	for _, c := range s.settings {
-		fromStore = fromStore || c.File == ""
+		fromStore = fromStore || c.File == "" && c.Issuer == nil
 		for _, f := range []string{c.File, c.KeyFile} {
 			if f != "" {
 				files = append(files, f)
@@ -216,9 +238,9 @@ func stamps(files []string) string {
 // ending returns a notice for each certificate that has come nearer to its end by a step.
 func (s *Source) ending(now time.Time) []Notice {
 	var all []Notice
-	for _, c := range *s.certificates.Load() {
-		left := int(c.Leaf.NotAfter.Sub(now).Hours() / 24)
-		if c.Leaf.NotAfter.Before(now) {
+	for _, leaf := range s.Leaves() {
+		left := int(leaf.NotAfter.Sub(now).Hours() / 24)
+		if leaf.NotAfter.Before(now) {
 			left = -1
 		}
 		step := -2 // none
@@ -227,7 +249,7 @@ func (s *Source) ending(now time.Time) []Notice {
 				step = days
 			}
 		}
-		id := SHA256(c.Leaf)
+		id := SHA256(leaf)
 		if step == -2 || s.reported[id] == step {
 			continue
 		}
@@ -235,7 +257,7 @@ func (s *Source) ending(now time.Time) []Notice {
 			s.reported = make(map[Thumbprint]int)
 		}
 		s.reported[id] = step
-		all = append(all, Notice{Kind: Ends, Certificate: c.Leaf, Days: left})
+		all = append(all, Notice{Kind: Ends, Certificate: leaf, Days: left})
 	}
 	return all
 }

@@ -75,7 +75,22 @@ func (s Server) Open(ctx context.Context) (*Source, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return s.compile()
+	src, err := s.compile()
+	if err != nil {
+		return nil, err
+	}
+	for i, c := range s.Certificates {
+		if c.Issuer == nil {
+			continue
+		}
+		issued, err := c.Issuer.Open(ctx)
+		if err != nil {
+			return nil, errors.Join(inField(fmt.Sprintf("certificate[%d]", i), err), src.Close())
+		}
+		src.issued = append(src.issued, issued)
+		src.config.GetConfigForClient = src.forACME
+	}
+	return src, nil
 }
 
 func (s Server) compile() (*Source, error) {

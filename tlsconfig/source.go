@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,6 +21,7 @@ type Source struct {
 	warnings     []string
 	verifier     *verifier // of a client
 	settings     []Certificate
+	issued       []Issued
 	reported     map[Thumbprint]int // steps towards the end, by the goroutine that watches
 
 	mu       sync.Mutex
@@ -62,6 +64,9 @@ func (s *Source) Close() error {
 	for _, c := range slices.Concat(*s.certificates.Load(), s.retired) {
 		errs = append(errs, release(c))
 	}
+	for _, i := range s.issued {
+		errs = append(errs, i.Close())
+	}
 	return errors.Join(errs...)
 }
 
@@ -84,6 +89,9 @@ func (s *Source) Leaves() []*x509.Certificate {
 	var all []*x509.Certificate
 	for _, c := range *s.certificates.Load() {
 		all = append(all, c.Leaf)
+	}
+	for _, i := range s.issued {
+		all = append(all, i.Leaves()...)
 	}
 	return all
 }
@@ -117,7 +125,17 @@ func (s *Source) warnAbout(t Trust) {
 }
 
 func (s *Source) getCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	for _, i := range s.issued {
+		if slices.Contains(i.Names(), strings.ToLower(hello.ServerName)) {
+			return i.GetCertificate(hello)
+		}
+	}
 	all := *s.certificates.Load()
+	if len(all) == 0 {
+		named := *hello
+		named.ServerName = s.issued[0].Names()[0]
+		return s.issued[0].GetCertificate(&named)
+	}
 	if len(all) > 1 {
 		for i := range all {
 			if hello.SupportsCertificate(&all[i]) == nil {
