@@ -88,6 +88,9 @@ func (d *decoder) decode(n *yaml.Node, v reflect.Value, isPath bool) {
 			if err := u.UnmarshalText([]byte(text)); err != nil {
 				d.fail(n, "%w", err)
 			}
+			if isPath && v.Kind() == reflect.String {
+				v.SetString(d.path(v.String()))
+			}
 		}
 		return
 	}
@@ -138,8 +141,8 @@ func (d *decoder) decodeScalar(n *yaml.Node, v reflect.Value, isPath bool) {
 	}
 	switch v.Kind() {
 	case reflect.String:
-		if isPath && text != "" && !filepath.IsAbs(text) {
-			text = filepath.Join(d.dir, text)
+		if isPath {
+			text = d.path(text)
 		}
 		v.SetString(text)
 	case reflect.Bool:
@@ -169,6 +172,14 @@ func (d *decoder) decodeScalar(n *yaml.Node, v reflect.Value, isPath bool) {
 	default:
 		d.fail(n, "a setting of Go type %v can't be written in a file", v.Type())
 	}
+}
+
+// path makes a relative path relative to the workflow file.
+func (d *decoder) path(name string) string {
+	if name == "" || filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(d.dir, name)
 }
 
 func isNumber(s string) bool {

@@ -165,6 +165,12 @@ func (e *Engine) open(ctx context.Context) error {
 }
 
 func (e *Engine) logOpen(w *workflow) {
+	if h, ok := w.Receiver.(HealthReporter); ok {
+		if err := h.Health(); err != nil {
+			w.log.Warn("receiver is open and waits", zap.Error(err))
+			return
+		}
+	}
 	fields := []zap.Field{}
 	switch r := w.Receiver.(type) {
 	case Endpoint:
@@ -350,6 +356,26 @@ func (e *Engine) URL(workflow string) string {
 		}
 	}
 	return ""
+}
+
+// Health returns nil while messages can come in to the workflow, and otherwise why they
+// can't: the engine doesn't run, there is no such workflow, or its receiver waits for
+// something ([HealthReporter]).
+func (e *Engine) Health(workflow string) error {
+	w := e.workflow(workflow)
+	if w == nil {
+		return fmt.Errorf("there is no workflow %q", workflow)
+	}
+	e.mu.Lock()
+	running := e.state == stateRunning && e.soft.Err() == nil
+	e.mu.Unlock()
+	if !running {
+		return errNotRunning
+	}
+	if h, ok := w.Receiver.(HealthReporter); ok {
+		return h.Health()
+	}
+	return nil
 }
 
 // Workflows returns the names of the workflows, in order.

@@ -55,6 +55,7 @@ func (o *outcome) Unwrap() error { return o.class }
 
 var (
 	errStarted    = errors.New("the engine has been started already")
+	errNotRunning = errors.New("the engine is not running")
 	errNotStarted = errors.New("the engine has not been started")
 )
 

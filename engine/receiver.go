@@ -48,6 +48,11 @@ type Handler interface {
 // on, with the port that :0 became, once Open has returned nil.
 type Addresser interface{ Addr() net.Addr }
 
+// A HealthReporter is a [Receiver] that can be open without taking messages, since it waits
+// for something. Health says for what, in a line for people, and returns nil while messages
+// can come in. It is safe for concurrent use.
+type HealthReporter interface{ Health() error }
+
 // An Endpoint is a [Receiver] whose address can be written in one line and handed
 // to a partner. URL returns it once Open has returned nil.
 type Endpoint interface{ URL() string }

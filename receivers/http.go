@@ -313,6 +313,15 @@ func (h *HTTP) URL() string {
 	return h.server.url(h.Path)
 }
 
+// Health returns nil while the receiver listens, and why it doesn't when it is open and
+// waits for a certificate to be bound to its port, or for the port to become free.
+func (h *HTTP) Health() error {
+	if h.server == nil {
+		return nil
+	}
+	return h.server.health()
+}
+
 // begin counts r in, and returns the handler to give its message to, or nil when the
 // receiver takes no more. A request that comes between Open and Serve waits.
 func (h *HTTP) begin(r *http.Request) engine.Handler {
@@ -495,7 +504,11 @@ const drainTime = 5 * time.Second
 func (x *exchange) readBody() (body []byte, err error) {
 	control := http.NewResponseController(x.w)
 	hurried := make(chan struct{})
-	stop := context.AfterFunc(x.stopping, func() {
+	ending, cancel := context.WithCancel(x.stopping)
+	if s, ok := x.r.Context().Value(sessionKey{}).(*httpSession); ok {
+		defer context.AfterFunc(s.ending, cancel)()
+	}
+	stop := context.AfterFunc(ending, func() {
 		defer close(hurried)
 		_ = control.SetReadDeadline(time.Now().Add(drainTime))
 	})
@@ -503,6 +516,7 @@ func (x *exchange) readBody() (body []byte, err error) {
 		if !stop() {
 			<-hurried // the controller is not to be used after the request's end
 		}
+		cancel()
 	}()
 
 	announced := x.r.ContentLength + 1 // so that the end is read without growing
@@ -582,4 +596,5 @@ var (
 	_ engine.Addresser      = (*HTTP)(nil)
 	_ engine.Endpoint       = (*HTTP)(nil)
 	_ engine.FormatProvider = (*HTTP)(nil)
+	_ engine.HealthReporter = (*HTTP)(nil)
 )

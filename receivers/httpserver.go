@@ -3,7 +3,6 @@ package receivers
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -90,7 +89,10 @@ func (l HTTPLimits) withDefaults() HTTPLimits {
 // being told; a program that makes its own listener, or wants to say it aloud, makes
 // one HTTPServer and gives it to each.
 //
-// It listens while any of its receivers is open. The zero value has no address.
+// It listens while any of its receivers is open. With a certificate from a binding table
+// it listens only while one is bound to the port: it opens, closes and opens again as the
+// table says, and finishes and answers what it has taken before. The zero value has no
+// address.
 type HTTPServer struct {
 	// Address is the TCP address to listen on, such as ":8443" for all addresses of
 	// the machine, or "127.0.0.1:0" for a port that the system chooses.
@@ -103,18 +105,30 @@ type HTTPServer struct {
 	// Limits bound what peers can take.
 	Limits HTTPLimits
 
-	mu       sync.Mutex
-	limits   HTTPLimits // with defaults
-	routes   map[string]*HTTP
-	owners   map[string]string // the workflow of each path
-	log      *zap.Logger
-	open     map[*HTTP]bool // routes that are open: false until their Serve has ended
+	mu      sync.Mutex
+	limits  HTTPLimits // with defaults
+	routes  map[string]*HTTP
+	owners  map[string]string // the workflow of each path
+	log     *zap.Logger
+	open    map[*HTTP]bool // routes that are open: false until their Serve has ended
+	source  *tlsconfig.Source
+	session *httpSession // nil while the port is closed
+	why     error        // why it is closed
+	retry   *time.Timer  // of opening it
+	old     map[*httpSession]bool
+	failed  chan struct{} // closed with err when a session has ended by itself
+	err     error
+}
+
+// An httpSession is the port from when it is opened to when it is closed.
+type httpSession struct {
 	listener net.Listener
-	source   *tlsconfig.Source
 	server   *http.Server
-	failed   chan struct{} // closed with err when the server has ended by itself
-	ended    chan struct{} // closed when the accept loop has ended
-	err      error
+	ending   context.Context // ends when it is to take no more
+	end      context.CancelFunc
+	cut      context.Context // ends when what it has taken is to be left
+	cutShort context.CancelFunc
+	done     sync.WaitGroup // its goroutines
 }
 
 // validate reports mistakes in the settings of the server itself.
@@ -129,9 +143,24 @@ func (s *HTTPServer) validate() error {
 		}
 	}
 	if s.TLS != nil {
-		errs = append(errs, engine.InField("tls", s.TLS.Validate()))
+		errs = append(errs, engine.InField("tls", s.tls().Validate()))
+		if s.Listener != nil && s.bound() {
+			errs = append(errs, engine.InField("tls.certificate[0].bound", errors.New("opens and closes the port, and a Listener is open already: give an Address")))
+		}
 	}
 	return errors.Join(append(errs, s.Limits.validate())...)
+}
+
+// tls returns the settings with the address that bound certificates are looked up by.
+func (s *HTTPServer) tls() tlsconfig.Server {
+	t := *s.TLS
+	t.Endpoint = s.Address
+	return t
+}
+
+// bound reports whether the certificate comes from a binding table.
+func (s *HTTPServer) bound() bool {
+	return s.TLS != nil && len(s.TLS.Certificates) > 0 && s.TLS.Certificates[0].Bound != ""
 }
 
 func validateAddress(address string) error {
@@ -179,7 +208,7 @@ func (s *HTTPServer) acquire(ctx context.Context, h *HTTP) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.open) == 0 {
-		if err := s.listenLocked(ctx); err != nil {
+		if err := s.openLocked(ctx); err != nil {
 			return err
 		}
 		s.open = make(map[*HTTP]bool)
@@ -188,71 +217,139 @@ func (s *HTTPServer) acquire(ctx context.Context, h *HTTP) error {
 	return nil
 }
 
-func (s *HTTPServer) listenLocked(ctx context.Context) error {
+func (s *HTTPServer) openLocked(ctx context.Context) (err error) {
 	s.limits = s.Limits.withDefaults()
-	var config *tls.Config
+	s.failed, s.err, s.session, s.old = make(chan struct{}), nil, nil, make(map[*httpSession]bool)
 	if s.TLS != nil {
-		source, err := s.TLS.Open(ctx)
-		if err != nil {
+		if s.source, err = s.tls().Open(ctx); err != nil {
 			return engine.InField("tls", err)
 		}
-		for _, w := range source.Warnings() {
+		for _, w := range s.source.Warnings() {
 			s.log.Warn(w)
 		}
-		source.Watch(s.noticed)
-		s.source, config = source, source.Config()
 	}
+	if s.source != nil && s.source.Waiting() {
+		s.why = errWaiting(s.Address)
+	} else if s.session, err = s.listen(ctx); err != nil {
+		if s.source != nil {
+			err = errors.Join(err, s.source.Close())
+			s.source = nil
+		}
+		return err
+	}
+	if s.source != nil {
+		s.source.Watch(s.noticed)
+	}
+	return nil
+}
+
+func errWaiting(address string) error {
+	return fmt.Errorf("the port is closed, because no certificate is bound to it: `ladle certificates bind %s FILE` opens it", address)
+}
+
+// listen opens the port and lets it serve.
+func (s *HTTPServer) listen(ctx context.Context) (*httpSession, error) {
 	l := s.Listener
 	if l == nil {
 		var err error
 		if l, err = listen(ctx, s.Address); err != nil {
-			s.closeSourceLocked()
-			return err
+			return nil, err
 		}
 	}
-	s.listener = newLimitListener(l, s.limits.MaxConnections, s.limits.MaxConnectionsPerPeer, s.log)
-	s.failed, s.ended, s.err = make(chan struct{}), make(chan struct{}), nil
-	s.server = &http.Server{
+	x := &httpSession{listener: newLimitListener(l, s.limits.MaxConnections, s.limits.MaxConnectionsPerPeer, s.log)}
+	x.ending, x.end = context.WithCancel(context.Background())
+	x.cut, x.cutShort = context.WithCancel(context.Background())
+	x.server = &http.Server{
 		Handler:           http.HandlerFunc(s.route),
-		TLSConfig:         config,
 		ReadHeaderTimeout: s.limits.ReadHeaderTimeout,
 		ReadTimeout:       s.limits.ReadTimeout,
 		IdleTimeout:       s.limits.IdleTimeout,
 		MaxHeaderBytes:    int(s.limits.HeaderLimit),
-		ConnContext:       func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) },
-		ErrorLog:          zap.NewStdLog(s.log),
-		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: 100},
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return context.WithValue(context.WithValue(ctx, connKey{}, c), sessionKey{}, x)
+		},
+		ErrorLog: zap.NewStdLog(s.log),
+		HTTP2:    &http.HTTP2Config{MaxConcurrentStreams: 100},
+	}
+	if s.source != nil {
+		x.server.TLSConfig = s.source.Config()
 	}
 	if level, err := zap.NewStdLogAt(s.log, zap.InfoLevel); err == nil {
-		s.server.ErrorLog = level
+		x.server.ErrorLog = level
 	}
-	go s.accept(s.server, s.listener, s.ended)
-	return nil
+	x.done.Go(func() { s.accept(x) })
+	return x, nil
 }
 
-// noticed logs what becomes of the certificates.
+// retryListen is how long after a failure the port is tried again.
+const retryListen = 5 * time.Second
+
+// noticed logs what becomes of the certificates, and opens and closes the port with them.
 func (s *HTTPServer) noticed(n tlsconfig.Notice) {
-	if n.Kind == tlsconfig.Renewed {
+	switch n.Kind {
+	case tlsconfig.Renewed:
 		s.log.Info(n.String())
-		return
+	case tlsconfig.Bound, tlsconfig.Unbound:
+		s.log.Info(n.String())
+		s.follow()
+	default:
+		s.log.Warn(n.String(), zap.Error(n.Err))
 	}
-	s.log.Warn(n.String(), zap.Error(n.Err))
 }
 
-// accept is the server's own goroutine: release waits for it.
-func (s *HTTPServer) accept(server *http.Server, l net.Listener, ended chan struct{}) {
-	defer close(ended)
-	var err error
-	if server.TLSConfig != nil {
-		err = server.ServeTLS(l, "", "")
-	} else {
-		err = server.Serve(l)
-	}
-	if errors.Is(err, http.ErrServerClosed) {
+// follow makes the port open when there is a certificate for it, and closed when there is
+// none.
+func (s *HTTPServer) follow() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.source == nil || s.finishedLocked() {
 		return
+	}
+	switch waiting := s.source.Waiting(); {
+	case waiting && s.session != nil:
+		x := s.session
+		s.session, s.why, s.old[x] = nil, errWaiting(s.Address), true
+		// The port is free when this returns; what was taken is finished in its own time.
+		x.listener.Close()
+		x.end()
+		x.done.Go(func() { s.drain(x) })
+		s.log.Info("the port is closed: its last certificate was unbound", zap.String("address", s.Address))
+	case !waiting && s.session == nil:
+		var err error
+		if s.session, err = s.listen(context.Background()); err != nil {
+			if s.why == nil || s.why.Error() != err.Error() { // and not each time again
+				s.log.Error("the port can't be opened for the certificate that was bound to it; it is tried again", zap.Error(err))
+			}
+			s.why = err
+			s.retry = time.AfterFunc(retryListen, s.follow)
+			return
+		}
+		s.why = nil
+		s.log.Info("the port is open", zap.Stringer("address", s.session.listener.Addr()))
+	}
+}
+
+// drain finishes what a closed session has taken.
+func (s *HTTPServer) drain(x *httpSession) {
+	_ = x.server.Shutdown(x.cut)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.old, x)
+}
+
+// accept is a goroutine of the session.
+func (s *HTTPServer) accept(x *httpSession) {
+	var err error
+	if x.server.TLSConfig != nil {
+		err = x.server.ServeTLS(x.listener, "", "")
+	} else {
+		err = x.server.Serve(x.listener)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if errors.Is(err, http.ErrServerClosed) || s.session != x || s.err != nil {
+		return
+	}
 	s.err = err
 	close(s.failed)
 }
@@ -264,22 +361,27 @@ func (s *HTTPServer) finished(h *HTTP) {
 	if _, open := s.open[h]; open {
 		s.open[h] = true
 	}
-	for _, done := range s.open {
-		if !done {
-			s.mu.Unlock()
-			return
-		}
-	}
-	server := s.server
+	x := s.session
+	finished := s.finishedLocked()
 	s.mu.Unlock()
-	if server == nil {
+	if x == nil || !finished {
 		return
 	}
 	// Long enough for the last answers to leave and for HTTP/2 to say goodbye; a
 	// connection that is still new or in its header has sent nothing that was taken.
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	_ = server.Shutdown(ctx)
+	_ = x.server.Shutdown(ctx)
+}
+
+// finishedLocked reports whether no receiver takes messages any more.
+func (s *HTTPServer) finishedLocked() bool {
+	for _, done := range s.open {
+		if !done {
+			return false
+		}
+	}
+	return true
 }
 
 // release closes the port when h was the last receiver on it.
@@ -294,37 +396,52 @@ func (s *HTTPServer) release(h *HTTP) error {
 		s.mu.Unlock()
 		return nil
 	}
-	server, ended := s.server, s.ended
-	s.server = nil
+	if s.retry != nil {
+		s.retry.Stop()
+	}
+	source, last, all := s.source, s.session, s.old
+	s.source, s.session, s.old = nil, nil, nil
+	s.why = nil
 	s.mu.Unlock()
 
-	err := server.Close()
-	if errors.Is(err, net.ErrClosed) { // by finished, or by whoever made the listener
-		err = nil
+	var errs []error
+	if last != nil {
+		all[last] = true
 	}
-	<-ended
+	for x := range all {
+		x.end()
+		x.cutShort()
+		if err := x.server.Close(); !errors.Is(err, net.ErrClosed) { // by finished, or by whoever made the listener
+			errs = append(errs, err)
+		}
+		x.done.Wait()
+	}
+	if source != nil {
+		errs = append(errs, source.Close())
+	}
+	return errors.Join(errs...)
+}
 
+// health says why the port is closed, or nil.
+func (s *HTTPServer) health() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return errors.Join(err, s.closeSourceLocked())
+	return s.why
 }
 
-func (s *HTTPServer) closeSourceLocked() error {
-	if s.source == nil {
-		return nil
-	}
-	err := s.source.Close()
-	s.source = nil
-	return err
-}
-
-type connKey struct{}
+type (
+	connKey    struct{}
+	sessionKey struct{}
+)
 
 // route gives a request to the receiver that has its path.
 func (s *HTTPServer) route(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
-	h := s.routes[r.URL.Path]
+	h, source := s.routes[r.URL.Path], s.source
 	s.mu.Unlock()
+	if conn, ok := r.Context().Value(connKey{}).(net.Conn); ok && r.TLS != nil && source != nil && !source.Serves(r.TLS.ServerName, conn.LocalAddr()) {
+		w.Header().Set("Connection", "close") // its name was unbound while it was open
+	}
 	if h == nil {
 		http.Error(w, "No workflow listens on this path.", http.StatusNotFound)
 		return
@@ -335,10 +452,10 @@ func (s *HTTPServer) route(w http.ResponseWriter, r *http.Request) {
 func (s *HTTPServer) addr() net.Addr {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.server == nil {
+	if s.session == nil {
 		return nil
 	}
-	return s.listener.Addr()
+	return s.session.listener.Addr()
 }
 
 // url returns the address of path as a partner would write it.

@@ -55,6 +55,10 @@ type Certificate struct {
 	// Location says whose store it is. The default is LocalMachine.
 	Location Location `yaml:"location"`
 
+	// Bound takes certificates from a binding table in place of all the above: those that
+	// are bound to the server's Endpoint, while they are. Only a server can have it. In a
+	// file, true is the table bindings.json beside the workflow file. See [Table].
+	Bound TableFile `yaml:"bound" ladle:"path"`
 	// Issuer gets certificates by itself, in place of all the above. Only a server can have
 	// one. In a file it is written by its name: `certificate: {acme: {...}}`.
 	Issuer Issuer `yaml:",inline,omitempty"`
@@ -67,8 +71,8 @@ type Certificate struct {
 // A private key of the Windows store stays there. It is then an [io.Closer], which the
 // caller closes when no connection needs it any more.
 func (c Certificate) Load() (tls.Certificate, error) {
-	if c.Issuer != nil {
-		return tls.Certificate{}, field("file", errors.New("there is an issuer in place of a file, and only a server that is open has its certificates"))
+	if c.Issuer != nil || c.Bound != "" {
+		return tls.Certificate{}, field("file", errors.New("there is an issuer or a binding table in place of a file, and only a server that is open has its certificates"))
 	}
 	if c.File == "" {
 		if c.Thumbprint != "" || c.Subject != "" || c.SAN != "" {
@@ -148,7 +152,10 @@ func (c Certificate) readKeyFile(found *content) error {
 
 // Validate reads the files and reports every mistake, as [FieldError]s.
 func (c Certificate) Validate() error {
-	if c.Issuer != nil {
+	switch {
+	case c.Bound != "":
+		return c.validateBound()
+	case c.Issuer != nil:
 		return c.validateIssuer()
 	}
 	pair, err := c.Load()
@@ -163,6 +170,16 @@ func (c Certificate) validateIssuer() error {
 		return field("file", errors.New("an issuer gets the certificate by itself: leave away what says where one is"))
 	}
 	return issuer.Validate()
+}
+
+func (c Certificate) validateBound() error {
+	table := &Table{File: string(c.Bound)}
+	c.Bound = ""
+	if c != (Certificate{}) {
+		return field("bound", errors.New("the table says where the certificate is: leave away what else says so"))
+	}
+	_, err := table.read()
+	return field("bound", err)
 }
 
 // release gives a key of the store back.

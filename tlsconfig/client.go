@@ -49,8 +49,8 @@ func (c Client) compile() (*Source, error) {
 	src := new(Source)
 	v, err := c.Trust.compile(false)
 	for i, x := range c.Certificates {
-		if x.Issuer != nil {
-			err = errors.Join(err, field(fmt.Sprintf("certificate[%d]", i), errors.New("an issuer vouches for servers, and this is a client: name a file, or a certificate of the Windows store")))
+		if x.Issuer != nil || x.Bound != "" {
+			err = errors.Join(err, field(fmt.Sprintf("certificate[%d]", i), errors.New("issuers and binding tables have certificates of servers, and this is a client: name a file, or a certificate of the Windows store")))
 			c.Certificates = nil
 		}
 	}

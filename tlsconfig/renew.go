@@ -23,6 +23,8 @@ type Notice struct {
 	Certificate *x509.Certificate
 	// Err is why a renewal failed.
 	Err error
+	// Endpoint is the one of the binding table that it is about, if it is about one.
+	Endpoint Endpoint
 	// Days is how many days are left of one that ends; 0 or less when it has ended.
 	Days int
 }
@@ -38,12 +40,23 @@ const (
 	NotRenewed
 	// Ends: a certificate ends in 30, 14, 7, 3 or 1 days, or has ended.
 	Ends
+	// Bound and Unbound: a binding table has another row for the server, or one less. See
+	// [Source.Waiting].
+	Bound
+	Unbound
 )
 
 // String returns the notice as a sentence, without its error.
 func (n Notice) String() string {
-	if n.Certificate == nil {
-		return "no certificate could be got"
+	switch {
+	case n.Certificate == nil && n.Endpoint.Port != 0:
+		return fmt.Sprintf("the certificate that is bound to %s can't be used", n.Endpoint)
+	case n.Certificate == nil:
+		return "the certificates can't be renewed, and what there is stays"
+	case n.Kind == Bound:
+		return fmt.Sprintf("bound: %s now has %s", n.Endpoint, n.Certificate.Subject)
+	case n.Kind == Unbound:
+		return fmt.Sprintf("unbound: %s is free of %s", n.Endpoint, n.Certificate.Subject)
 	}
 	day := n.Certificate.NotAfter.UTC().Format(time.DateOnly)
 	switch {
@@ -71,6 +84,15 @@ const (
 // Renew reads the certificates anew, and reports whether any has changed. New connections
 // see what was read, and open ones live on. After an error everything stays as it was.
 func (s *Source) Renew() (bool, error) {
+	if s.bound != nil {
+		notices, err := s.followTable()
+		changed := false
+		for _, n := range notices {
+			changed = changed || n.Kind != NotRenewed
+			err = errors.Join(err, n.Err)
+		}
+		return changed, err
+	}
 	all, err := loadAll(s.settings)
 	if err != nil {
 		return false, err
@@ -78,10 +100,7 @@ func (s *Source) Renew() (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	old := *s.certificates.Load()
-	same := slices.EqualFunc(all, old, func(a, b tls.Certificate) bool {
-		return slices.EqualFunc(a.Certificate, b.Certificate, slices.Equal[[]byte])
-	})
-	if same || s.closed {
+	if slices.EqualFunc(all, old, sameChain) || s.closed {
 		for _, c := range all {
 			err = errors.Join(err, release(c))
 		}
@@ -90,6 +109,7 @@ func (s *Source) Renew() (bool, error) {
 	// A handshake may be at work with the old keys.
 	s.retired = append(s.retired, old...)
 	s.certificates.Store(&all)
+	s.generation.Add(1)
 	return true, nil
 }
 
@@ -98,7 +118,10 @@ func loadAll(settings []Certificate) ([]tls.Certificate, error) {
 	var all []tls.Certificate
 	var errs []error
 	for i, c := range settings {
-		if c.Issuer != nil {
+		switch {
+		case c.Bound != "": // see compileBound
+			continue
+		case c.Issuer != nil:
 			errs = append(errs, inField(fmt.Sprintf("certificate[%d]", i), c.validateIssuer()))
 			continue
 		}
@@ -147,22 +170,29 @@ func (s *Source) watch(ctx context.Context, notify func(Notice)) {
 	files, fromStore := s.watched()
 	var events chan fsnotify.Event
 	var faults chan error
+	look := func([]string) {}
 	if w, err := fsnotify.NewWatcher(); err == nil {
 		defer w.Close()
-		for _, f := range files {
-			// The folder, because most renewals put a new file in place of the old one. Where
-			// that can't be watched, looking at the files will do.
-			_ = w.Add(filepath.Dir(f))
+		look = func(files []string) {
+			for _, f := range files {
+				// The folder, because most renewals put a new file in place of the old one. Where
+				// that can't be watched, looking at the files will do.
+				_ = w.Add(filepath.Dir(f))
+			}
 		}
 		events, faults = w.Events, w.Errors
 	}
+	look(files)
 	poll := time.NewTicker(pollFiles)
 	defer poll.Stop()
 	settled := time.NewTimer(0)
 	<-settled.C
 	s.ending(time.Now()) // what is known already
 	seen, lastStore := stamps(files), time.Now()
-	changed := seen
+	changed, table := seen, s.tableStamp()
+	if s.bound != nil {
+		s.renew(notify) // the table may have changed since it was opened
+	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -187,6 +217,15 @@ func (s *Source) watch(ctx context.Context, notify func(Notice)) {
 			s.renew(notify)
 			continue
 		}
+		// A table is whole at every time, and needn't settle.
+		if now := s.tableStamp(); now != table {
+			table = now
+			s.renew(notify)
+			files, fromStore = s.watched()
+			look(files)
+			seen = stamps(files)
+			changed = seen
+		}
 		if now := stamps(files); now != seen && now != changed {
 			changed = now
 			settled.Reset(settle)
@@ -194,7 +233,25 @@ func (s *Source) watch(ctx context.Context, notify func(Notice)) {
 	}
 }
 
+// tableStamp says how the file of the binding table looks from outside, where there is one.
+func (s *Source) tableStamp() string {
+	if s.bound == nil {
+		return ""
+	}
+	return stamps([]string{s.bound.table.file()})
+}
+
 func (s *Source) renew(notify func(Notice)) {
+	if s.bound != nil {
+		notices, err := s.followTable()
+		if err != nil {
+			notices = []Notice{{Kind: NotRenewed, Err: err}}
+		}
+		for _, n := range notices {
+			notify(n)
+		}
+		return
+	}
 	changed, err := s.Renew()
 	all := *s.certificates.Load()
 	if len(all) == 0 { // every one is an issuer's
@@ -211,7 +268,15 @@ func (s *Source) renew(notify func(Notice)) {
 
 // watched returns the files of the settings, and whether some are in the Windows store.
 func (s *Source) watched() (files []string, fromStore bool) {
-	for _, c := range s.settings {
+	settings := s.settings
+	if s.bound != nil {
+		files = []string{s.bound.table.file()}
+		settings = nil
+		for _, row := range *s.bound.rows.Load() {
+			settings = append(settings, Certificate{File: row.File, KeyFile: row.KeyFile})
+		}
+	}
+	for _, c := range settings {
 		fromStore = fromStore || c.File == "" && c.Issuer == nil
 		for _, f := range []string{c.File, c.KeyFile} {
 			if f != "" {

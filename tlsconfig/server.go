@@ -1,8 +1,10 @@
 package tlsconfig
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
+	"encoding/binary"
 	"errors"
 	"fmt"
 )
@@ -24,6 +26,9 @@ type Server struct {
 	MaxVersion Version `yaml:"max-version"`
 	// CipherSuites are those of TLS 1.2 that may be spoken. The default is Go's own choice.
 	CipherSuites []CipherSuite `yaml:"cipher-suites"`
+	// Endpoint is the address that is listened on, host and port. It is needed where the
+	// certificate is Bound, and is set by the receivers of Ladle themselves.
+	Endpoint string `yaml:"-"`
 }
 
 // ClientAuth says whether a server asks its clients for a certificate.
@@ -99,7 +104,7 @@ func (s Server) compile() (*Source, error) {
 	if len(s.Certificates) == 0 {
 		errs = append(errs, field("certificate", errors.New("missing: a server needs a certificate and its key")))
 	}
-	errs = append(errs, src.load(s.Certificates, ForServer))
+	errs = append(errs, src.load(s.Certificates, ForServer), s.compileBound(src))
 	v, err := s.Trust.compile(true)
 	errs = append(errs, inField("trust", err))
 	if s.ClientAuth == ClientNone && !s.Trust.empty() {
@@ -113,6 +118,12 @@ func (s Server) compile() (*Source, error) {
 	}
 	src.warnAbout(s.Trust)
 	c := &tls.Config{GetCertificate: src.getCertificate}
+	if src.bound != nil {
+		c.GetCertificate, c.GetConfigForClient = src.getBoundCertificate, src.capBound
+	}
+	// A session that was begun under another certificate isn't resumed: its peer would go on
+	// with one that was replaced or unbound.
+	c.WrapSession, c.UnwrapSession = src.wrapSession, src.unwrapSession
 	setVersions(c, s.MinVersion, s.MaxVersion)
 	setSuites(c, s.CipherSuites)
 	src.capVersion(c)
@@ -135,6 +146,46 @@ func (s Server) compile() (*Source, error) {
 	src.config = c
 	return src, nil
 }
+
+// compileBound opens the table that the certificates come from, if they do.
+func (s Server) compileBound(src *Source) error {
+	for i, c := range s.Certificates {
+		switch {
+		case c.Bound == "":
+		case len(s.Certificates) > 1:
+			return field(fmt.Sprintf("certificate[%d].bound", i), errors.New("the table has all the certificates of the port: bind the others, too"))
+		default:
+			err := c.validateBound()
+			if err == nil {
+				err = src.openBound(c.Bound, s.Endpoint)
+			}
+			return inField(fmt.Sprintf("certificate[%d]", i), err)
+		}
+	}
+	return nil
+}
+
+// wrapSession notes in a session under which certificates it was begun.
+func (s *Source) wrapSession(cs tls.ConnectionState, ss *tls.SessionState) ([]byte, error) {
+	ss.Extra = append(ss.Extra, binary.BigEndian.AppendUint64([]byte(sessionMark), s.generation.Load()))
+	return s.config.EncryptTicket(cs, ss)
+}
+
+func (s *Source) unwrapSession(identity []byte, cs tls.ConnectionState) (*tls.SessionState, error) {
+	ss, err := s.config.DecryptTicket(identity, cs)
+	if err != nil || ss == nil {
+		return nil, err
+	}
+	for _, extra := range ss.Extra {
+		if generation, ok := bytes.CutPrefix(extra, []byte(sessionMark)); ok && len(generation) == 8 && binary.BigEndian.Uint64(generation) == s.generation.Load() {
+			return ss, nil
+		}
+	}
+	return nil, nil
+}
+
+// sessionMark tells our note in a session from those of others.
+const sessionMark = "ladle:"
 
 // inField returns err with name in front of the field of each error in it.
 func inField(name string, err error) error {

@@ -22,6 +22,8 @@ type Source struct {
 	verifier     *verifier // of a client
 	settings     []Certificate
 	issued       []Issued
+	bound        *boundCertificates // nil for none
+	generation   atomic.Uint64      // of certificates; each renewal begins one
 	reported     map[Thumbprint]int // steps towards the end, by the goroutine that watches
 
 	mu       sync.Mutex
@@ -64,6 +66,11 @@ func (s *Source) Close() error {
 	for _, c := range slices.Concat(*s.certificates.Load(), s.retired) {
 		errs = append(errs, release(c))
 	}
+	if s.bound != nil {
+		for _, row := range *s.bound.rows.Load() {
+			errs = append(errs, release(row.pair))
+		}
+	}
 	for _, i := range s.issued {
 		errs = append(errs, i.Close())
 	}
@@ -92,6 +99,11 @@ func (s *Source) Leaves() []*x509.Certificate {
 	}
 	for _, i := range s.issued {
 		all = append(all, i.Leaves()...)
+	}
+	if s.bound != nil {
+		for _, row := range *s.bound.rows.Load() {
+			all = append(all, row.pair.Leaf)
+		}
 	}
 	return all
 }

@@ -39,7 +39,9 @@ func run(ctx context.Context, c *call) error {
 		return err
 	}
 	for _, name := range eng.Workflows() {
-		if url := eng.URL(name); url != "" {
+		if err := eng.Health(name); err != nil {
+			fmt.Fprintf(c.stdout, "%s: waits: %v\n", name, err)
+		} else if url := eng.URL(name); url != "" {
 			fmt.Fprintf(c.stdout, "%s: %s\n", name, url)
 		}
 	}

@@ -1,0 +1,22 @@
+//go:build unix
+
+package tlsconfig
+
+import (
+	"os"
+	"syscall"
+)
+
+// keepOwner gives a file the owner of another one, so that what the superuser changes can
+// still be read by the account that it belongs to. Others own what they write.
+func keepOwner(name, like string) error {
+	info, err := os.Stat(like)
+	if err != nil || os.Geteuid() != 0 {
+		return ignoreMissing(err)
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return nil
+	}
+	return os.Chown(name, int(stat.Uid), int(stat.Gid))
+}
