@@ -1,6 +1,7 @@
 package tlsconfig
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -46,9 +47,79 @@ func (l *Location) UnmarshalText(text []byte) error {
 // manager shows it as Personal.
 const personalStore = "My"
 
+// A Store is a certificate store of Windows, such as Personal of the computer, which is the
+// zero value. Elsewhere than on Windows its methods fail with ErrUnsupported.
+type Store struct {
+	// Name is what Windows calls it. The default is My, which the certificate manager shows
+	// as Personal.
+	Name string
+	// Location says whose store it is. The default is LocalMachine, which only
+	// administrators can change.
+	Location Location
+}
+
+// A StoreEntry is a certificate in a Store.
+type StoreEntry struct {
+	Certificate *x509.Certificate
+	// HasKey reports whether there is a private key to it. Whether this account may use it
+	// shows when it is loaded.
+	HasKey bool
+}
+
+// List returns the certificates in the store, in its order.
+func (s Store) List() ([]StoreEntry, error) {
+	var all []StoreEntry
+	err := readStore(s.Location, s.name(), func(found []storeCertificate) error {
+		for _, f := range found {
+			all = append(all, StoreEntry{f.leaf, f.hasKey})
+		}
+		return nil
+	})
+	return all, s.explain(err)
+}
+
+// Import puts the certificate of a file, with its private key, into the store, and its
+// intermediates into the store of intermediates. The key can't be exported from there. One
+// that is there already is replaced. It returns the certificate.
+func (s Store) Import(c Certificate) (*x509.Certificate, error) {
+	pair, err := c.Load()
+	if err != nil {
+		return nil, err
+	}
+	defer release(pair)
+	if err := importPair(s.Location, s.name(), pair); err != nil {
+		return nil, s.explain(err)
+	}
+	return pair.Leaf, nil
+}
+
+// Remove takes a certificate out of the store. Its private key may stay in its provider,
+// where nothing names it any more.
+func (s Store) Remove(t Thumbprint) error {
+	t, err := ParseThumbprint(string(t))
+	if err != nil {
+		return err
+	}
+	found, err := removeFromStore(s.Location, s.name(), t)
+	if err == nil && !found {
+		err = fmt.Errorf("%w with the thumbprint %s", ErrNoCertificate, t)
+	}
+	return s.explain(err)
+}
+
+func (s Store) name() string { return cmp.Or(s.Name, personalStore) }
+
+func (s Store) explain(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf(`%v\%s: %w`, s.Location, s.name(), err)
+}
+
 // A storeCertificate is a certificate in the Windows store.
 type storeCertificate struct {
-	leaf *x509.Certificate
+	leaf   *x509.Certificate
+	hasKey bool
 	// load opens the private key, which stays in the store, and finds the intermediates.
 	// The key in what it returns is an io.Closer.
 	load func() (tls.Certificate, error)
@@ -69,7 +140,7 @@ func (c Certificate) loadFromStore() (tls.Certificate, error) {
 		where, what = "san", fmt.Sprintf("the name %q", c.SAN)
 		selects = func(x *x509.Certificate) bool { return x.VerifyHostname(c.SAN) == nil }
 	}
-	store := c.storeName()
+	store := cmp.Or(c.Store, personalStore)
 	var pair tls.Certificate
 	found, others := 0, []*x509.Certificate(nil)
 	err := readStore(c.Location, store, func(all []storeCertificate) error {
@@ -95,13 +166,6 @@ func (c Certificate) loadFromStore() (tls.Certificate, error) {
 		return tls.Certificate{}, field(where, fmt.Errorf("%w with %s in %s, %s", ErrNoCertificate, what, place, c.elsewhere(selects, others)))
 	}
 	return pair, nil
-}
-
-func (c Certificate) storeName() string {
-	if c.Store == "" {
-		return personalStore
-	}
-	return c.Store
 }
 
 // newest opens the newest certificate that is valid and has a private key. The one that is
@@ -134,7 +198,7 @@ func newest(candidates []storeCertificate, named bool, now time.Time) (tls.Certi
 func (c Certificate) elsewhere(selects func(*x509.Certificate) bool, here []*x509.Certificate) string {
 	for _, location := range []Location{LocalMachine, CurrentUser} {
 		for _, store := range []string{personalStore, "WebHosting", "Root", "CA", "TrustedPeople"} {
-			if location == c.Location && strings.EqualFold(store, c.storeName()) {
+			if location == c.Location && strings.EqualFold(store, cmp.Or(c.Store, personalStore)) {
 				continue
 			}
 			found := false

@@ -2,8 +2,15 @@
 
 package tlsconfig
 
-import "fmt"
+import (
+	"crypto/tls"
+	"fmt"
+)
 
-func readStore(Location, string, func([]storeCertificate) error) error {
-	return fmt.Errorf("%w: this system has no Windows certificate store", ErrUnsupported)
-}
+var errNoStore = fmt.Errorf("%w: this system has no Windows certificate store", ErrUnsupported)
+
+func readStore(Location, string, func([]storeCertificate) error) error { return errNoStore }
+
+func importPair(Location, string, tls.Certificate) error { return errNoStore }
+
+func removeFromStore(Location, string, Thumbprint) (bool, error) { return false, errNoStore }

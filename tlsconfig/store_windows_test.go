@@ -11,6 +11,8 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -421,4 +423,106 @@ func verify(k crypto.Signer, hash crypto.Hash, opts crypto.SignerOpts) error {
 		}
 	}
 	return errors.New("the signature is wrong")
+}
+
+// TestA10ImportIntoTheStore is the part of scenario A10 that needs Windows: a home-made
+// certificate is imported into Personal, listed with the same thumbprint, and used. The key
+// is RSA, since Wine imports no other.
+func TestA10ImportIntoTheStore(t *testing.T) {
+	id := issueKey(t, "Laboratory", newKey(t, rsa2), nil, nil)
+	file := tlsconfig.Certificate{File: filepath.Join(folder(t), "laboratory.pem")}
+	if err := os.WriteFile(file.File, append(id.certPEM(), id.keyPEM(t)...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, location := range []tlsconfig.Location{tlsconfig.LocalMachine, tlsconfig.CurrentUser} {
+		store := tlsconfig.Store{Location: location}
+		imported, err := store.Import(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !imported.Equal(id.cert) {
+			t.Errorf("%v was imported", imported.Subject)
+		}
+		entries, err := store.List()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(entries, func(e tlsconfig.StoreEntry) bool {
+			return tlsconfig.SHA1(e.Certificate) == tlsconfig.SHA1(id.cert) && e.HasKey
+		}) {
+			t.Errorf("%v: it isn't listed with its key among %d", location, len(entries))
+		}
+		c := tlsconfig.Certificate{Thumbprint: tlsconfig.SHA1(id.cert), Location: location}
+		if location == tlsconfig.CurrentUser || !underWine() { // Wine opens no keys of the machine that it has imported
+			source := openServer(t, c)
+			if got := shown(t, source.Config()); !got.Equal(id.cert) {
+				t.Errorf("%v is shown", got.Subject)
+			}
+		}
+		if err := store.Remove(c.Thumbprint); err != nil {
+			t.Error(err)
+		}
+		if err := store.Remove(c.Thumbprint); !errors.Is(err, tlsconfig.ErrNoCertificate) {
+			t.Error(err)
+		}
+	}
+	if _, err := (tlsconfig.Store{Name: "no such store"}).List(); !errors.Is(err, tlsconfig.ErrNoCertificate) {
+		t.Error(err)
+	}
+}
+
+// underWine reports whether this is Wine and not Windows.
+func underWine() bool {
+	return windows.NewLazySystemDLL("ntdll.dll").NewProc("wine_get_version").Find() == nil
+}
+
+// folder is one that is removed by hand: Wine lacks what testing removes folders with.
+func folder(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "ladle")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		entries, err := os.ReadDir(dir)
+		for _, e := range entries {
+			err = errors.Join(err, os.Remove(filepath.Join(dir, e.Name())))
+		}
+		if err := errors.Join(err, os.Remove(dir)); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
+// TestA03SealedPassword: a password that was typed is kept by the protection of Windows.
+func TestA03SealedPassword(t *testing.T) {
+	pair, err := tlsconfig.SelfSigned{FriendlyName: "lab", Names: []string{"localhost"}}.Create()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pfx, err := pair.PFX("sesame")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := folder(t)
+	table := tlsconfig.Table{File: filepath.Join(dir, "bindings.json")}
+	c := tlsconfig.Certificate{File: filepath.Join(dir, "lab.pfx"), Password: "sesame"}
+	if err := os.WriteFile(c.File, pfx, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if o, err := table.Bind(t.Context(), ":8443", c); err != nil {
+		t.Fatalf("%v: %v", o, err)
+	}
+	if raw, err := os.ReadFile(table.File); err != nil || strings.Contains(string(raw), "sesame") || !strings.Contains(string(raw), `"password": "sealed:`) {
+		t.Errorf("%s %v", raw, err)
+	}
+	source, err := tlsconfig.Server{Certificates: []tlsconfig.Certificate{{Bound: tlsconfig.TableFile(table.File)}}, Endpoint: ":8443"}.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer source.Close()
+	if got := shown(t, source.Config()); !got.Equal(pair.Certificate) {
+		t.Errorf("%v is shown: %q", got.Subject, source.Warnings())
+	}
 }

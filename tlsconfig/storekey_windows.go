@@ -27,6 +27,7 @@ var (
 	advapi32 = windows.NewLazySystemDLL("advapi32.dll")
 
 	certGetCertificateContextProperty = crypt32.NewProc("CertGetCertificateContextProperty")
+	certControlStore                  = crypt32.NewProc("CertControlStore")
 	ncryptSignHash                    = ncrypt.NewProc("NCryptSignHash")
 	ncryptFreeObject                  = ncrypt.NewProc("NCryptFreeObject")
 	cryptCreateHash                   = advapi32.NewProc("CryptCreateHash")

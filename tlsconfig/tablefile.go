@@ -35,6 +35,13 @@ type tableContent struct {
 // read returns the rows in order. A file that isn't there has none.
 func (t *Table) read() ([]Binding, error) {
 	raw, err := readFile(t.file())
+	for range 20 {
+		if runtime.GOOS != "windows" || err == nil || errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		time.Sleep(10 * time.Millisecond) // it may be about to be replaced
+		raw, err = readFile(t.file())
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
@@ -226,7 +233,7 @@ func replaceWhole(name string, content []byte) (err error) {
 			return err
 		}
 	}
-	if err := os.Rename(f.Name(), name); err != nil {
+	if err := rename(f.Name(), name); err != nil {
 		return err
 	}
 	return syncFolder(filepath.Dir(name))

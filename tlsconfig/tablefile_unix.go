@@ -20,3 +20,5 @@ func keepOwner(name, like string) error {
 	}
 	return os.Chown(name, int(stat.Uid), int(stat.Gid))
 }
+
+func rename(from, to string) error { return os.Rename(from, to) }
