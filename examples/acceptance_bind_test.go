@@ -7,7 +7,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -17,25 +16,11 @@ import (
 
 	"github.com/ladlehq/ladle/activities"
 	"github.com/ladlehq/ladle/engine"
+	"github.com/ladlehq/ladle/engine/enginetest"
 	"github.com/ladlehq/ladle/receivers"
 	"github.com/ladlehq/ladle/tlsconfig"
 	"software.sslmate.com/src/go-pkcs12"
 )
-
-// freeAddress returns one that nobody listens on. It is below the ports that systems choose
-// by themselves, so that nobody is given it in the meantime.
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	for range 1000 {
-		address := fmt.Sprintf("127.0.0.1:%d", 10_000+rand.N(20_000))
-		if l, err := net.Listen("tcp", address); err == nil {
-			l.Close()
-			return address
-		}
-	}
-	t.Fatal("no port is free")
-	panic("unreachable")
-}
 
 // startBound runs a workflow whose certificate comes from a table.
 func startBound(t testing.TB, address string, table *tlsconfig.Table) *engine.Engine {
@@ -95,7 +80,7 @@ func outcome(t testing.TB, code tlsconfig.Code, text string) func(tlsconfig.Outc
 
 func TestA01BindACertificateFile(t *testing.T) {
 	t.Parallel()
-	p, table, address := newParty(t, "127.0.0.1"), newTable(t), freeAddress(t)
+	p, table, address := newParty(t, "127.0.0.1"), newTable(t), enginetest.FreeAddress(t)
 	e := startBound(t, address, table)
 	o := outcome(t, tlsconfig.CodeBound, "bound: "+address+" now has CN=party 127.0.0.1")(table.Bind(t.Context(), address, p.certificate()[0]))
 	if o.Binding.SHA256 != tlsconfig.SHA256(p.pair.Certificate) || o.Binding.Endpoint.String() != address {
@@ -109,7 +94,7 @@ func TestA01BindACertificateFile(t *testing.T) {
 
 func TestA02BindOnAnOccupiedPort(t *testing.T) {
 	t.Parallel()
-	a, b, table, address := newParty(t, "127.0.0.1"), newParty(t, "127.0.0.1"), newTable(t), freeAddress(t)
+	a, b, table, address := newParty(t, "127.0.0.1"), newParty(t, "127.0.0.1"), newTable(t), enginetest.FreeAddress(t)
 	outcome(t, tlsconfig.CodeBound, "")(table.Bind(t.Context(), address, a.certificate()[0]))
 	startBound(t, address, table)
 	before, err := os.ReadFile(table.File)
@@ -163,7 +148,7 @@ func TestA03APFXAsksForItsPassword(t *testing.T) {
 			if err := tlsconfig.WriteFile(c.File, pfx); err != nil {
 				t.Fatal(err)
 			}
-			table, address := newTable(t), freeAddress(t)
+			table, address := newTable(t), enginetest.FreeAddress(t)
 			outcome(t, tlsconfig.CodePasswordRequired, "a password is required")(table.Bind(t.Context(), address, c))
 			asked := 0
 			answer := tlsconfig.Secret("simsim")
@@ -194,7 +179,7 @@ func TestA03APFXAsksForItsPassword(t *testing.T) {
 		if err := tlsconfig.WriteFile(c.File, pfx); err != nil {
 			t.Fatal(err)
 		}
-		table, address := newTable(t), freeAddress(t)
+		table, address := newTable(t), enginetest.FreeAddress(t)
 		table.Password = func(context.Context, string) (tlsconfig.Secret, error) {
 			t.Error("asked for a password that isn't needed")
 			return "", nil
@@ -211,7 +196,7 @@ func TestA03APFXAsksForItsPassword(t *testing.T) {
 
 func TestA04UnbindFreesThePort(t *testing.T) {
 	t.Parallel()
-	p, table, address := newParty(t, "127.0.0.1"), newTable(t), freeAddress(t)
+	p, table, address := newParty(t, "127.0.0.1"), newTable(t), enginetest.FreeAddress(t)
 	outcome(t, tlsconfig.CodeBound, "")(table.Bind(t.Context(), address, p.certificate()[0]))
 	startBound(t, address, table)
 	follows(t, address, p.pair.Certificate)
@@ -244,7 +229,7 @@ func TestA05NothingToUnbind(t *testing.T) {
 // The port below 1024 is in TestA11PrivilegedPort.
 func TestA06Privilege(t *testing.T) {
 	t.Parallel()
-	p, table, address := newParty(t, "127.0.0.1"), newTable(t), freeAddress(t)
+	p, table, address := newParty(t, "127.0.0.1"), newTable(t), enginetest.FreeAddress(t)
 	outcome(t, tlsconfig.CodeBound, "")(table.Bind(t.Context(), address, p.certificate()[0]))
 	startBound(t, address, table)
 	follows(t, address, p.pair.Certificate)

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -18,6 +17,7 @@ import (
 	"time"
 
 	"github.com/ladlehq/ladle/engine"
+	"github.com/ladlehq/ladle/engine/enginetest"
 	"github.com/ladlehq/ladle/hl7"
 	"github.com/ladlehq/ladle/receivers"
 	"github.com/ladlehq/ladle/tlsconfig"
@@ -25,21 +25,6 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 )
-
-// freeAddress returns one that nobody listens on. It is below the ports that systems choose
-// by themselves, so that nobody is given it in the meantime.
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	for range 1000 {
-		address := fmt.Sprintf("127.0.0.1:%d", 10_000+rand.N(20_000))
-		if l, err := net.Listen("tcp", address); err == nil {
-			l.Close()
-			return address
-		}
-	}
-	t.Fatal("no port is free")
-	panic("unreachable")
-}
 
 // A boundPort is a running workflow whose certificate comes from a table.
 type boundPort struct {
@@ -51,7 +36,7 @@ type boundPort struct {
 
 func startBound(t *testing.T, steps []engine.Step) *boundPort {
 	t.Helper()
-	p := &boundPort{table: &tlsconfig.Table{File: filepath.Join(t.TempDir(), "bindings.json")}, address: freeAddress(t), logs: make(chan string, 10_000)}
+	p := &boundPort{table: &tlsconfig.Table{File: filepath.Join(t.TempDir(), "bindings.json")}, address: enginetest.FreeAddress(t), logs: make(chan string, 10_000)}
 	core, _ := observer.New(zap.DebugLevel)
 	log := zap.New(core, zap.Hooks(func(e zapcore.Entry) error {
 		select {
@@ -148,7 +133,7 @@ func TestBoundPort(t *testing.T) {
 	second, secondCert := certificateFor(t, "127.0.0.1")
 	lab, labCert := certificateFor(t, "lab.example")
 
-	if err := p.Health("w"); err == nil || !strings.Contains(err.Error(), "`ladle certificates bind "+p.address+" FILE`") || p.Addr("w") != nil || p.URL("w") != "" {
+	if err := p.Health("w"); err == nil || !strings.Contains(err.Error(), "`ladle certificates bind -table "+p.table.File+" "+p.address+" FILE`") || p.Addr("w") != nil || p.URL("w") != "" {
 		t.Errorf("%v %v %q", err, p.Addr("w"), p.URL("w"))
 	}
 	occupied, err := net.Listen("tcp", p.address)

@@ -229,7 +229,7 @@ func (s *HTTPServer) openLocked(ctx context.Context) (err error) {
 		}
 	}
 	if s.source != nil && s.source.Waiting() {
-		s.why = errWaiting(s.Address)
+		s.why = s.waiting()
 	} else if s.session, err = s.listen(ctx); err != nil {
 		if s.source != nil {
 			err = errors.Join(err, s.source.Close())
@@ -243,8 +243,8 @@ func (s *HTTPServer) openLocked(ctx context.Context) (err error) {
 	return nil
 }
 
-func errWaiting(address string) error {
-	return fmt.Errorf("the port is closed, because no certificate is bound to it: `ladle certificates bind %s FILE` opens it", address)
+func (s *HTTPServer) waiting() error {
+	return fmt.Errorf("the port is closed, because no certificate is bound to it: `ladle certificates bind -table %s %s FILE` opens it", s.TLS.Certificates[0].Bound, s.Address)
 }
 
 // listen opens the port and lets it serve.
@@ -308,7 +308,7 @@ func (s *HTTPServer) follow() {
 	switch waiting := s.source.Waiting(); {
 	case waiting && s.session != nil:
 		x := s.session
-		s.session, s.why, s.old[x] = nil, errWaiting(s.Address), true
+		s.session, s.why, s.old[x] = nil, s.waiting(), true
 		// The port is free when this returns; what was taken is finished in its own time.
 		x.listener.Close()
 		x.end()

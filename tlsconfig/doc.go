@@ -44,6 +44,21 @@
 //
 // [ParseThumbprint] takes it as the Windows certificate manager or OpenSSL shows it.
 //
+// # You want to change a port's certificate while it runs
+//
+// A [Table] binds certificates to ports, names and addresses, in a file that several
+// programs share. A server follows it: it shows what is bound to its endpoint, and is to
+// close its port while nothing is ([Source.Waiting]), which Ladle's receivers do by
+// themselves.
+//
+//	table := tlsconfig.Table{File: "bindings.json"}
+//	outcome, err := table.Bind(ctx, ":8443", tlsconfig.Certificate{File: "server.pfx", Password: password})
+//
+//	server := tlsconfig.Server{
+//		Certificates: []tlsconfig.Certificate{{Bound: "bindings.json"}},
+//		Endpoint:     ":8443",
+//	}
+//
 // # Whom to trust
 //
 // [Trust] has three knobs: certification authorities, pinned certificates, and the host

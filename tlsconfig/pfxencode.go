@@ -18,11 +18,11 @@ import (
 // macIterations makes guessing the password slow. OpenSSL and Windows use 2048.
 const macIterations = 10_000
 
-// encodePFX returns a PFX with cert under a friendly name and its key. The key is
-// encrypted (PBES2 with AES-256, as OpenSSL 3 does); the certificate, which is public,
-// isn't.
-func encodePFX(cert *x509.Certificate, key crypto.Signer, friendlyName, password string) ([]byte, error) {
-	encoded, err := pkcs12.Modern.Encode(key, cert, nil, password)
+// encodePFX returns a PFX with cert under a friendly name, its key, and the chain. The key
+// is encrypted (PBES2 with AES-256, as OpenSSL 3 does); the certificates, which are public,
+// aren't.
+func encodePFX(cert *x509.Certificate, chain []*x509.Certificate, key crypto.Signer, friendlyName, password string) ([]byte, error) {
+	encoded, err := pkcs12.Modern.Encode(key, cert, chain, password)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +57,14 @@ func encodePFX(cert *x509.Certificate, key crypto.Signer, friendlyName, password
 	if err != nil {
 		return nil, err
 	}
-	certSafe, err := dataContent([]safeBag{bag})
+	bags := []safeBag{bag}
+	for _, c := range chain {
+		if bag, err = newCertBag(c, "", nil); err != nil {
+			return nil, err
+		}
+		bags = append(bags, bag)
+	}
+	certSafe, err := dataContent(bags)
 	if err != nil {
 		return nil, err
 	}
@@ -77,15 +84,16 @@ func newCertBag(cert *x509.Certificate, friendlyName string, keyAttributes []bag
 	if err != nil {
 		return safeBag{}, err
 	}
-	name := bmpString(friendlyName)
-	inner, err := asn1.Marshal(asn1.RawValue{Tag: asn1.TagBMPString, Bytes: name})
-	if err != nil {
-		return safeBag{}, err
-	}
 	bag := safeBag{
-		ID:         oidCertBag,
-		Value:      asn1.RawValue{Class: asn1.ClassContextSpecific, IsCompound: true, Bytes: value},
-		Attributes: []bagAttribute{{oidFriendlyName, asn1.RawValue{Tag: asn1.TagSet, IsCompound: true, Bytes: inner}}},
+		ID:    oidCertBag,
+		Value: asn1.RawValue{Class: asn1.ClassContextSpecific, IsCompound: true, Bytes: value},
+	}
+	if friendlyName != "" {
+		inner, err := asn1.Marshal(asn1.RawValue{Tag: asn1.TagBMPString, Bytes: bmpString(friendlyName)})
+		if err != nil {
+			return safeBag{}, err
+		}
+		bag.Attributes = []bagAttribute{{oidFriendlyName, asn1.RawValue{Tag: asn1.TagSet, IsCompound: true, Bytes: inner}}}
 	}
 	for _, a := range keyAttributes {
 		if a.ID.Equal(oidLocalKeyID) {

@@ -34,8 +34,31 @@ type SelfSigned struct {
 type KeyPair struct {
 	Certificate *x509.Certificate
 	Key         crypto.Signer
+	// Chain are the certificates that lead from it to a root. A home-made one has none.
+	Chain []*x509.Certificate
+	// FriendlyName is what certificate managers show. It may be empty.
+	FriendlyName string
+}
 
-	friendlyName string
+// LoadPair reads a certificate of a file with its chain and its key, to write it in another
+// form. A key of the Windows store can't be had.
+func LoadPair(c Certificate) (*KeyPair, error) {
+	if c.File == "" {
+		return nil, fmt.Errorf("%w: a private key of the Windows store stays there: export it with the certificate manager, or with certutil -exportPFX", ErrUnsupported)
+	}
+	pair, err := c.Load()
+	if err != nil {
+		return nil, err
+	}
+	k := &KeyPair{Certificate: pair.Leaf, Key: pair.PrivateKey.(crypto.Signer), FriendlyName: c.FriendlyName}
+	for _, der := range pair.Certificate[1:] {
+		x, err := x509.ParseCertificate(der)
+		if err != nil {
+			return nil, err
+		}
+		k.Chain = append(k.Chain, x)
+	}
+	return k, nil
 }
 
 // Create makes a certificate that signs itself, with a new ECDSA key on the curve P-256.
@@ -84,7 +107,7 @@ func (s SelfSigned) Create() (*KeyPair, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &KeyPair{Certificate: cert, Key: key, friendlyName: s.FriendlyName}, nil
+	return &KeyPair{Certificate: cert, Key: key, FriendlyName: s.FriendlyName}, nil
 }
 
 // PFX returns the pair as a PFX file that the password opens.
@@ -92,12 +115,26 @@ func (k *KeyPair) PFX(password Secret) ([]byte, error) {
 	if password == "" {
 		return nil, fmt.Errorf("tlsconfig: %w: a PFX file without one gives the private key to anybody", ErrPasswordRequired)
 	}
-	return encodePFX(k.Certificate, k.Key, k.friendlyName, password.Reveal())
+	return encodePFX(k.Certificate, k.Chain, k.Key, k.FriendlyName, password.Reveal())
 }
 
-// PEM returns the certificate without its key: what a partner is given to trust it.
+// PEM returns the certificate and its chain, without the key: what a partner is given to
+// trust it.
 func (k *KeyPair) PEM() []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: k.Certificate.Raw})
+	var all []byte
+	for _, c := range append([]*x509.Certificate{k.Certificate}, k.Chain...) {
+		all = append(all, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})...)
+	}
+	return all
+}
+
+// KeyPEM returns the private key in PEM (PKCS #8), which opens without a password.
+func (k *KeyPair) KeyPEM() ([]byte, error) {
+	der, err := x509.MarshalPKCS8PrivateKey(k.Key)
+	if err != nil {
+		return nil, fmt.Errorf("tlsconfig: %w: %w", ErrUnsupported, err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
 }
 
 // WriteFile writes a file that nobody else may read, with the rights 0600, whole or not

@@ -32,6 +32,9 @@ func (l Location) String() string {
 	return locationNames[l]
 }
 
+// MarshalText returns what String returns.
+func (l Location) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
+
 // UnmarshalText reads LocalMachine or CurrentUser, in capitals or small letters.
 func (l *Location) UnmarshalText(text []byte) error {
 	for i, name := range locationNames {

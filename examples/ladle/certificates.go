@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,13 +17,32 @@ import (
 	"golang.org/x/term"
 )
 
-// certificates makes, shows and checks certificates.
+// certificateCommands are what can be done with certificates.
+var certificateCommands = []command{
+	{"create", "create [flags] FILE", "make a home-made certificate: a PFX file, and beside it the certificate alone for partners", createCertificate},
+	{"show", "show [flags] FILE", "say what is in a certificate file, and what partners will have against it", showCertificate},
+	{"export", "export [flags] FROM TO", "write a certificate in another form, which the name TO says: .pfx with its key, .pem, .crt or .cer without", exportCertificate},
+	{"import", "import [flags] FILE", "put a certificate and its key into the Windows certificate store", importCertificate},
+	{"bind", "bind [flags] ENDPOINT [FILE]", "bind a certificate to a port (:8443), or to a name or an address on it (lab.example:8443)", bindCertificate},
+	{"unbind", "unbind [flags] ENDPOINT", "remove the certificate from a port or a name; the last one closes the port", unbindCertificate},
+	{"list", "list [flags]", "list what is bound, or what is in the Windows certificate store", listCertificates},
+	{"check", "check [flags] ADDRESS", "connect as a partner would, and say what is seen", checkAddress},
+}
+
+// certificates makes, binds and checks certificates.
 func certificates(ctx context.Context, c *call) error {
-	for name, run := range map[string]func(context.Context, *call) error{"create": createCertificate, "show": showCertificate, "check": checkAddress} {
-		if len(c.args) > 0 && c.args[0] == name {
-			c.args = c.args[1:]
-			return run(ctx, c)
+	if len(c.args) > 0 {
+		for _, cmd := range certificateCommands {
+			if c.args[0] == cmd.name {
+				c.args = c.args[1:]
+				c.flags.Usage = usageOf(c.flags, "certificates "+cmd.usage, cmd.about)
+				return cmd.run(ctx, c)
+			}
 		}
+	}
+	c.flags.Usage = func() {
+		fmt.Fprintln(c.stderr, "usage: ladle certificates COMMAND ...")
+		printCommands(c.stderr, certificateCommands)
 	}
 	if len(c.args) > 0 && strings.HasPrefix(c.args[0], "-") {
 		return c.parse(1, -1) // for -h
@@ -202,5 +223,125 @@ func checkAddress(ctx context.Context, c *call) error {
 	if len(r.Problems) > 0 {
 		return errReported
 	}
+	return nil
+}
+
+// exportCertificate writes a certificate of a file, or one of the Windows store, in another
+// form.
+func exportCertificate(_ context.Context, c *call) error {
+	store := storeFlags(c.flags)
+	from := tlsconfig.Certificate{}
+	c.flags.StringVar(&from.KeyFile, "key", "", "the `file` that has the private key, when FROM hasn't")
+	c.flags.StringVar(&from.FriendlyName, "name", "", "the friendly `name` of one of several keys in FROM, and of what is written")
+	thumbprint := c.flags.String("thumbprint", "", "in place of FROM: the certificate of the Windows store with this `thumbprint`, without its key")
+	passwordFile := c.flags.String("password-file", "", "the `file` that has the password of FROM; else "+passwordEnvironment+" or the terminal")
+	newPasswordFile := c.flags.String("new-password-file", "", "the `file` that has the password of TO; else it is the one of FROM")
+	withKey := c.flags.Bool("with-key", false, "write the private key into a .pem file, too, where no password protects it")
+	if err := c.parse(1, 2); err != nil {
+		return err
+	}
+	to := c.args[len(c.args)-1]
+	isPFX := slices.Contains([]string{".pfx", ".p12"}, strings.ToLower(filepath.Ext(to)))
+	switch {
+	case !isPFX && !slices.Contains([]string{".pem", ".crt", ".cer"}, strings.ToLower(filepath.Ext(to))):
+		return fmt.Errorf("%s: the name says no form that is known: .pfx, .p12, .pem, .crt or .cer", to)
+	case (*thumbprint == "") != (len(c.args) == 2):
+		return errors.New("name FROM, a file, or -thumbprint, in the Windows store, and TO")
+	case *thumbprint != "" && (isPFX || *withKey):
+		_, err := tlsconfig.LoadPair(tlsconfig.Certificate{}) // says why not
+		return err
+	}
+	var content []byte
+	var err error
+	if *thumbprint != "" {
+		content, err = exportFromStore(store, *thumbprint)
+	} else {
+		from.File = c.args[0]
+		content, err = exportFromFile(c, from, *passwordFile, *newPasswordFile, isPFX, *withKey)
+	}
+	if err == nil {
+		err = tlsconfig.WriteFile(to, content)
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.stdout, "%s: written\n", to)
+	return nil
+}
+
+func exportFromStore(store *tlsconfig.Store, thumbprint string) ([]byte, error) {
+	t, err := tlsconfig.ParseThumbprint(thumbprint)
+	if err != nil {
+		return nil, fmt.Errorf("-thumbprint: %w", err)
+	}
+	entries, err := store.List()
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		if t.Matches(e.Certificate) {
+			return (&tlsconfig.KeyPair{Certificate: e.Certificate}).PEM(), nil
+		}
+	}
+	return nil, fmt.Errorf("%w with the thumbprint %s in the store", tlsconfig.ErrNoCertificate, t)
+}
+
+func exportFromFile(c *call, from tlsconfig.Certificate, passwordFile, newPasswordFile string, isPFX, withKey bool) ([]byte, error) {
+	pair, err := tlsconfig.LoadPair(from)
+	if errors.Is(err, tlsconfig.ErrPasswordRequired) {
+		if from.Password, err = password(passwordFile, c.stderr); err != nil {
+			return nil, err
+		}
+		pair, err = tlsconfig.LoadPair(from)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if isPFX {
+		secret := from.Password
+		if newPasswordFile != "" || secret == "" {
+			if secret, err = password(newPasswordFile, c.stderr); err != nil {
+				return nil, err
+			}
+		}
+		pfx, err := pair.PFX(secret)
+		if err != nil {
+			return nil, fmt.Errorf("%w; name a -new-password-file, or set %s", err, passwordEnvironment)
+		}
+		return pfx, nil
+	}
+	content := pair.PEM()
+	if withKey {
+		key, err := pair.KeyPEM()
+		if err != nil {
+			return nil, err
+		}
+		content = append(content, key...)
+	}
+	return content, nil
+}
+
+// importCertificate puts the certificate of a file into the Windows store.
+func importCertificate(_ context.Context, c *call) error {
+	store := storeFlags(c.flags)
+	var from tlsconfig.Certificate
+	c.flags.StringVar(&from.KeyFile, "key", "", "the `file` that has the private key, when FILE hasn't")
+	c.flags.StringVar(&from.FriendlyName, "name", "", "the friendly `name` of one of several keys in FILE")
+	passwordFile := c.flags.String("password-file", "", "the `file` that has the password; else "+passwordEnvironment+" or the terminal")
+	if err := c.parse(1, 1); err != nil {
+		return err
+	}
+	from.File = c.args[0]
+	imported, err := store.Import(from)
+	if errors.Is(err, tlsconfig.ErrPasswordRequired) {
+		if from.Password, err = password(*passwordFile, c.stderr); err != nil {
+			return err
+		}
+		imported, err = store.Import(from)
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.stdout, "%s is in the store\nSHA-1   %s\n", imported.Subject, tlsconfig.SHA1(imported))
 	return nil
 }

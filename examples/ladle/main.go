@@ -5,7 +5,7 @@
 //	ladle check FILE...         report every mistake in FILE with its line, run nothing
 //	ladle send ADDRESS [FILE...] send messages and print what is answered
 //	ladle show FILE...          print messages for people, in JSON or XML, or what is wrong in them
-//	ladle certificates create FILE, show FILE, check ADDRESS
+//	ladle certificates create|show|export|import|bind|unbind|list|check
 //	ladle diff FILE FILE        print what changes from one message to another
 //
 // `ladle COMMAND -h` tells more of each. The exit status is 0 when all went well, 1
@@ -52,12 +52,20 @@ var commands = []command{
 	{"check", "check FILE...", "report every mistake in FILE with its line, run nothing", check},
 	{"send", "send [flags] ADDRESS [FILE...]", "send messages and print what is answered", send},
 	{"show", "show [flags] FILE...", "print messages for people, in JSON or XML, or what is wrong in them", show},
-	{"certificates", "certificates create|show|check [flags] FILE|ADDRESS", "make a certificate, show what is in a file, or check what an address shows", certificates},
+	{"certificates", "certificates create|show|export|import|bind|unbind|list|check [flags] ...", "make certificates, bind them to ports, and check what an address shows", certificates},
 	{"diff", "diff [flags] FILE FILE", "print what changes from one message to another", diff},
 }
 
 // errUsage says that the command line is wrong, and that the user has been told.
 var errUsage = errors.New("usage")
+
+// A statusError ends the command with a status of its own.
+type statusError struct {
+	status int
+	error
+}
+
+func (e statusError) Unwrap() error { return e.error }
 
 // errReported says that what went wrong has been printed already.
 var errReported = errors.New("reported")
@@ -78,10 +86,7 @@ func ladle(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		}
 		fs := flag.NewFlagSet("ladle "+cmd.name, flag.ContinueOnError)
 		fs.SetOutput(stderr)
-		fs.Usage = func() {
-			fmt.Fprintf(fs.Output(), "usage: ladle %s\n%s.\n", cmd.usage, cmd.about)
-			fs.PrintDefaults()
-		}
+		fs.Usage = usageOf(fs, cmd.usage, cmd.about)
 		err := cmd.run(ctx, &call{flags: fs, args: args[1:], stdout: stdout, stderr: stderr})
 		switch {
 		case err == nil, errors.Is(err, flag.ErrHelp):
@@ -90,6 +95,9 @@ func ladle(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 			return 2
 		case !errors.Is(err, errReported):
 			fmt.Fprintln(stderr, err)
+		}
+		if s, ok := errors.AsType[statusError](err); ok {
+			return s.status
 		}
 		return 1
 	}
@@ -100,8 +108,19 @@ func ladle(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 func usage(w io.Writer) {
 	fmt.Fprintln(w, "usage: ladle COMMAND ...")
+	printCommands(w, commands)
+}
+
+func printCommands(w io.Writer, commands []command) {
 	for _, cmd := range commands {
 		fmt.Fprintf(w, "  %s\n        %s\n", cmd.usage, cmd.about)
+	}
+}
+
+func usageOf(fs *flag.FlagSet, usage, about string) func() {
+	return func() {
+		fmt.Fprintf(fs.Output(), "usage: ladle %s\n%s.\n", usage, about)
+		fs.PrintDefaults()
 	}
 }
 
