@@ -31,7 +31,7 @@ type Issued interface {
 	// Watch gets certificates and renews them until ctx ends. It tells notify of each that
 	// it has got ([Renewed]), and of each that it couldn't get ([NotRenewed]).
 	Watch(ctx context.Context, notify func(Notice))
-	// Close releases what Open has taken, after Watch has returned.
+	// Close releases what Open has taken, after Watch has returned. It may be called again.
 	Close() error
 }
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -35,10 +36,11 @@ type NoticeKind int
 const (
 	// Renewed: new connections see another certificate from now on.
 	Renewed NoticeKind = iota
-	// NotRenewed: a file or the store has changed, and what is there now can't be used. What
-	// was shown before still is.
+	// NotRenewed: a file or the store has changed, and what is there now can't be used, or an
+	// issuer couldn't get what is needed. What was shown before still is.
 	NotRenewed
-	// Ends: a certificate ends in 30, 14, 7, 3 or 1 days, or has ended.
+	// Ends: a certificate ends in 30, 14, 7, 3 or 1 days, or has ended. That of an issuer is
+	// told of when it has ended, since it is renewed without anybody's help.
 	Ends
 	// Bound and Unbound: a binding table has another row for the server, or one less. See
 	// [Source.Waiting].
@@ -58,16 +60,20 @@ func (n Notice) String() string {
 	case n.Kind == Unbound:
 		return fmt.Sprintf("unbound: %s is free of %s", n.Endpoint, n.Certificate.Subject)
 	}
+	name := n.Certificate.Subject.String()
+	if name == "" { // as some authorities leave it
+		name = strings.Join(n.Certificate.DNSNames, ", ")
+	}
 	day := n.Certificate.NotAfter.UTC().Format(time.DateOnly)
 	switch {
 	case n.Kind == Renewed:
-		return fmt.Sprintf("the certificate was renewed: %s, until %s", n.Certificate.Subject, day)
+		return fmt.Sprintf("the certificate was renewed: %s, until %s", name, day)
 	case n.Kind == NotRenewed:
-		return fmt.Sprintf("the new certificate can't be used, and the old one stays: %s, until %s", n.Certificate.Subject, day)
+		return fmt.Sprintf("the certificate was not renewed, and the old one stays: %s, until %s", name, day)
 	case n.Days <= 0:
-		return fmt.Sprintf("the certificate has expired: %s, on %s: partners refuse it", n.Certificate.Subject, day)
+		return fmt.Sprintf("the certificate has expired: %s, on %s: partners refuse it", name, day)
 	}
-	return fmt.Sprintf("the certificate ends in %d days: %s, on %s: renew it", n.Days, n.Certificate.Subject, day)
+	return fmt.Sprintf("the certificate ends in %d days: %s, on %s: renew it", n.Days, name, day)
 }
 
 const (
@@ -303,7 +309,8 @@ func stamps(files []string) string {
 // ending returns a notice for each certificate that has come nearer to its end by a step.
 func (s *Source) ending(now time.Time) []Notice {
 	var all []Notice
-	for _, leaf := range s.Leaves() {
+	own := len(*s.certificates.Load())
+	for i, leaf := range s.Leaves() {
 		left := int(leaf.NotAfter.Sub(now).Hours() / 24)
 		if leaf.NotAfter.Before(now) {
 			left = -1
@@ -315,7 +322,7 @@ func (s *Source) ending(now time.Time) []Notice {
 			}
 		}
 		id := SHA256(leaf)
-		if step == -2 || s.reported[id] == step {
+		if step == -2 || s.reported[id] == step || i >= own && step != -1 {
 			continue
 		}
 		if s.reported == nil {
