@@ -22,6 +22,18 @@
 // of several keys FriendlyName or Thumbprint chooses. When you have no certificate yet,
 // [SelfSigned] makes one.
 //
+// # You have no certificate and a public name
+//
+// An authority such as Let's Encrypt gives one for nothing to whoever answers under the
+// name. Package acme gets it, keeps it and renews it; it stands in place of the file, as
+// any [Issuer] can:
+//
+//	server := tlsconfig.Server{Certificates: []tlsconfig.Certificate{
+//		{Issuer: &acme.Issuer{Domains: []string{"lab.example"}, AcceptTerms: true, Storage: "certificates"}},
+//	}}
+//
+// It is got by [Source.Watch], once the port is open.
+//
 // # You were handed a thumbprint
 //
 // A thumbprint names one certificate. When it is your own, and the certificate is in the
