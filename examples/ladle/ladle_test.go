@@ -63,6 +63,19 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
+// What can't run here, for want of a public name, has no mistakes at least, and needs no
+// file that isn't there.
+func TestExampleWithACME(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join("..", "receive-with-acme", "workflow.yaml")
+	if stdout, stderr, status := callLadle(t.Context(), "check", file); status != 0 || !strings.Contains(stdout, "1 workflow, no mistakes") {
+		t.Errorf("%s%s", stdout, stderr)
+	}
+	if _, err := os.Stat(filepath.Join("..", "receive-with-acme", "certificates")); err == nil {
+		t.Error("check has made the storage")
+	}
+}
+
 // The workflow files among the examples have no mistakes, and do together what their
 // READMEs say: one forwards over TLS what the other writes to disk, and answers with its
 // answer.

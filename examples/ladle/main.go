@@ -25,6 +25,7 @@ import (
 	"github.com/ladlehq/ladle/activities"
 	"github.com/ladlehq/ladle/engine"
 	"github.com/ladlehq/ladle/receivers"
+	"github.com/ladlehq/ladle/tlsconfig/acme"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 )
@@ -144,7 +145,7 @@ func (c *call) parse(min, max int) error {
 // registry knows every type that this command brings along.
 func registry() (*engine.Registry, error) {
 	var r engine.Registry
-	return &r, errors.Join(receivers.Register(&r), activities.Register(&r))
+	return &r, errors.Join(receivers.Register(&r), activities.Register(&r), acme.Register(&r))
 }
 
 // logger writes to w, a line for each event.
