@@ -156,7 +156,7 @@ func TestRenewal(t *testing.T) {
 	t.Parallel()
 	port := listen(t)
 	p := newPebble(t, listen(t), port, func(config map[string]any) {
-		config["profiles"] = map[string]any{"default": map[string]any{"description": "short", "validityPeriod": 9}}
+		config["profiles"] = map[string]any{"default": map[string]any{"description": "short", "validityPeriod": 14}}
 	})
 	settings := issuer(t, p, "lab.example")
 	settings.RenewBefore = 24 * time.Hour // bounded by half of its life
@@ -206,9 +206,11 @@ func TestRenewalFails(t *testing.T) {
 	t.Parallel()
 	port := listen(t)
 	p := newPebble(t, listen(t), port, func(config map[string]any) {
-		config["profiles"] = map[string]any{"default": map[string]any{"description": "short", "validityPeriod": 12}}
+		config["profiles"] = map[string]any{"default": map[string]any{"description": "short", "validityPeriod": 16}}
 	})
-	s := serve(t, port, issuer(t, p, "lab.example"))
+	settings := issuer(t, p, "lab.example")
+	settings.RenewBefore = time.Hour
+	s := serve(t, port, settings)
 	s.watch()
 	leaf, roots := s.renewed(t), p.roots(t)
 	p.stop()
