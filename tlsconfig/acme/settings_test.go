@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -150,6 +151,48 @@ func TestListenerEnds(t *testing.T) {
 type brokenListener struct{ net.Listener }
 
 func (brokenListener) Accept() (net.Conn, error) { return nil, errors.New("out of order") }
+
+// Whoever opens connections and says nothing gets no more than so many, and the listener
+// has room again when they are gone.
+func TestListenerIsBounded(t *testing.T) {
+	t.Parallel()
+	public := listen(t)
+	i, err := (&acme.Issuer{Domains: []string{"lab.example"}, AcceptTerms: true, Storage: t.TempDir(), HTTPListener: public}).Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer i.Close()
+	ask := func() error {
+		resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}).Get("http://" + public.Addr().String() + "/")
+		if err == nil {
+			err = resp.Body.Close()
+		}
+		return err
+	}
+	var silent []net.Conn
+	for range 256 {
+		c, err := net.Dial("tcp", public.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		silent = append(silent, c)
+	}
+	if err := ask(); err == nil {
+		t.Error("one more is served")
+	}
+	for _, c := range silent {
+		c.Close()
+	}
+	deadline := time.After(patience)
+	for err := ask(); err != nil; err = ask() {
+		select {
+		case <-deadline:
+			t.Fatalf("there is no room again: %v", err)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
 
 // registered is what an engine's registry is to this package.
 type registered []string
