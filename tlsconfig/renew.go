@@ -191,9 +191,8 @@ func (s *Source) watch(ctx context.Context, notify func(Notice)) {
 	look(files)
 	poll := time.NewTicker(pollFiles)
 	defer poll.Stop()
-	settled := time.NewTimer(0)
-	<-settled.C
-	s.ending(time.Now()) // what is known already
+	settled := time.NewTimer(settle) // what has changed since it was read for the first time
+	s.ending(time.Now())             // what is known already
 	seen, lastStore := stamps(files), time.Now()
 	changed, table := seen, s.tableStamp()
 	if s.bound != nil {

@@ -107,6 +107,25 @@ func TestRenewal(t *testing.T) {
 	}
 }
 
+// A file that was replaced between opening and watching is noticed, too.
+func TestRenewedBeforeWatch(t *testing.T) {
+	t.Parallel()
+	first, second := issue(t, "first", nil, nil), issue(t, "second", nil, nil)
+	name := file(t, first.certPEM(), first.keyPEM(t))
+	source := openServer(t, tlsconfig.Certificate{File: name})
+	replaceFile(t, name, second.certPEM(), second.keyPEM(t))
+	notices := make(chan tlsconfig.Notice, 1)
+	source.Watch(func(n tlsconfig.Notice) { notices <- n })
+	select {
+	case n := <-notices:
+		if n.Kind != tlsconfig.Renewed || !n.Certificate.Equal(second.cert) {
+			t.Errorf("%v %v", n, n.Err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Fatal("nothing was noticed")
+	}
+}
+
 // Fifty renewals while two hundred connections send: none fails, and those that are open
 // live on.
 func TestRenewalUnderLoad(t *testing.T) {
