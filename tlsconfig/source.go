@@ -97,13 +97,13 @@ func (s *Source) Leaves() []*x509.Certificate {
 	for _, c := range *s.certificates.Load() {
 		all = append(all, c.Leaf)
 	}
-	for _, i := range s.issued {
-		all = append(all, i.Leaves()...)
-	}
 	if s.bound != nil {
 		for _, row := range *s.bound.rows.Load() {
 			all = append(all, row.pair.Leaf)
 		}
+	}
+	for _, i := range s.issued {
+		all = append(all, i.Leaves()...)
 	}
 	return all
 }
