@@ -69,6 +69,9 @@ func (c Client) compile() (*Source, error) {
 		VerifyConnection:   v.verify,
 		ClientSessionCache: tls.NewLRUClientSessionCache(64),
 	}
+	if c.Trust.OCSP != OCSPNone {
+		config.ClientSessionCache = nil
+	}
 	if len(c.Certificates) > 0 {
 		config.GetClientCertificate = src.getClientCertificate
 	}

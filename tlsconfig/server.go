@@ -127,6 +127,7 @@ func (s Server) compile() (*Source, error) {
 	setVersions(c, s.MinVersion, s.MaxVersion)
 	setSuites(c, s.CipherSuites)
 	src.capVersion(c)
+	c.SessionTicketsDisabled = s.Trust.OCSP != OCSPNone
 	switch s.ClientAuth {
 	case ClientRequest:
 		c.ClientAuth = tls.RequestClientCert

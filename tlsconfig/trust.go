@@ -45,6 +45,10 @@ type Trust struct {
 	// CAFiles. A certificate is then refused when its authority has no list here that is in
 	// force, or has revoked it. The files are read again when they change.
 	CRLFiles []string `yaml:"crl" ladle:"path"`
+	// OCSP says what is asked of the OCSP response that a peer shows with its certificate,
+	// for the authorities of System and CAFiles. The default is that none is looked at.
+	// Where one is, no session is resumed, so that each connection shows a new one.
+	OCSP OCSPCheck `yaml:"ocsp"`
 	// Insecure believes everybody. It is for tests, and warns at every start.
 	Insecure bool `yaml:"insecure"`
 }
@@ -56,7 +60,7 @@ func (t Trust) Validate() error {
 }
 
 func (t Trust) empty() bool {
-	return !t.System && len(t.CAFiles) == 0 && len(t.Thumbprints) == 0 && len(t.Names) == 0 && len(t.CRLFiles) == 0 && !t.Insecure
+	return !t.System && len(t.CAFiles) == 0 && len(t.Thumbprints) == 0 && len(t.Names) == 0 && len(t.CRLFiles) == 0 && t.OCSP == OCSPNone && !t.Insecure
 }
 
 // verifier decides whether to believe a peer.
@@ -117,6 +121,7 @@ func (t Trust) compile(peerIsClient bool) (*verifier, error) {
 		v.lists, err = readRevocations(t.CRLFiles)
 		errs = append(errs, err)
 	}
+	errs = append(errs, t.OCSP.compile(v.roots != nil || len(errs) > 0))
 	return v, errors.Join(errs...)
 }
 
@@ -187,6 +192,9 @@ func (v *verifier) verifyChain(cs tls.ConnectionState, leaf *x509.Certificate) e
 		if err := v.lists.check(chains[0], time.Now()); err != nil {
 			return err
 		}
+	}
+	if err := v.OCSP.check(chains[0], cs, time.Now()); err != nil {
+		return err
 	}
 	if v.client || v.AnyName {
 		return nil
