@@ -150,8 +150,9 @@ func loadAll(settings []Certificate) ([]tls.Certificate, error) {
 
 // Watch looks after the certificates until the Source is closed: when a file or the
 // Windows store has another one, that is read, and shown to new connections if it can be
-// used. notify is told of it, and of certificates that end, one notice after another; it
-// must not close the Source. To call Watch a second time does nothing.
+// used. It looks for that at once, too, for what has changed since the Source was opened.
+// notify is told of it, and of certificates that end, one notice after another; it must
+// not close the Source. To call Watch a second time does nothing.
 func (s *Source) Watch(notify func(Notice)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -191,8 +192,10 @@ func (s *Source) watch(ctx context.Context, notify func(Notice)) {
 	look(files)
 	poll := time.NewTicker(pollFiles)
 	defer poll.Stop()
-	settled := time.NewTimer(settle) // what has changed since it was read for the first time
-	s.ending(time.Now())             // what is known already
+	// The first look needs no change: there may have been one since the files were opened.
+	settled := time.NewTimer(settle)
+	defer settled.Stop()
+	s.ending(time.Now()) // what is known already
 	seen, lastStore := stamps(files), time.Now()
 	changed, table := seen, s.tableStamp()
 	if s.bound != nil {

@@ -208,6 +208,28 @@ func TestRenewalUnderLoad(t *testing.T) {
 	}
 }
 
+// What has changed between opening and watching is noticed, though nothing changes any more.
+func TestRenewalBeforeWatch(t *testing.T) {
+	t.Parallel()
+	first, second := issue(t, "first", nil, nil), issue(t, "second", nil, nil)
+	name := file(t, first.certPEM(), first.keyPEM(t))
+	source := openServer(t, tlsconfig.Certificate{File: name})
+	replaceFile(t, name, second.certPEM(), second.keyPEM(t))
+	notices := make(chan tlsconfig.Notice)
+	source.Watch(func(n tlsconfig.Notice) { notices <- n })
+	select {
+	case n := <-notices:
+		if n.Kind != tlsconfig.Renewed || !n.Certificate.Equal(second.cert) {
+			t.Errorf("%v %v", n, n.Err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Fatal("nothing was noticed")
+	}
+	if !shown(t, source.Config()).Equal(second.cert) {
+		t.Error("the second is not shown")
+	}
+}
+
 func TestCertificateEnds(t *testing.T) {
 	t.Parallel()
 	end := time.Now().AddDate(0, 0, 60)
