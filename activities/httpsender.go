@@ -214,7 +214,7 @@ func proxyOf(setting string) (func(*http.Request) (*url.URL, error), error) {
 
 // noticed logs what becomes of the certificates.
 func (s *HTTPSender) noticed(n tlsconfig.Notice) {
-	if n.Kind == tlsconfig.Renewed {
+	if n.Kind == tlsconfig.Renewed || n.Kind == tlsconfig.Stapled {
 		s.log.Info(n.String())
 		return
 	}

@@ -287,7 +287,7 @@ const retryListen = 5 * time.Second
 // noticed logs what becomes of the certificates, and opens and closes the port with them.
 func (s *HTTPServer) noticed(n tlsconfig.Notice) {
 	switch n.Kind {
-	case tlsconfig.Renewed:
+	case tlsconfig.Renewed, tlsconfig.Stapled:
 		s.log.Info(n.String())
 	case tlsconfig.Bound, tlsconfig.Unbound:
 		s.log.Info(n.String())

@@ -12,6 +12,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/ladlehq/ladle/tlsconfig/secret"
 )
@@ -43,6 +44,17 @@ type Certificate struct {
 	// to it there; Java calls it the alias.
 	FriendlyName string `yaml:"friendly-name"`
 
+	// Staple is a file with an OCSP response about the certificate (RFC 6960), in DER, as
+	// `openssl ocsp -respout` writes it, in PEM or in Base64. A server shows it with the
+	// certificate, and so does a client with TLS 1.3, so that peers know without asking
+	// that it isn't revoked. The file is read again when it changes, by [Source.Watch].
+	Staple string `yaml:"staple" ladle:"path"`
+	// FetchStaple fetches the response by HTTP from the responder that the certificate
+	// names, in place of a file. [Source.Watch] does so, when it begins and at half of the
+	// time that each is in force. A responder that fails is asked again after a minute,
+	// later after an hour, and what it has answered last is shown as long as it is in force.
+	FetchStaple bool `yaml:"fetch-staple"`
+
 	// Subject and SAN choose from the Windows store without a thumbprint: by the subject,
 	// the common name alone or the whole, or by a host name that the certificate is for.
 	// It is the newest valid one with a private key, so that a renewal changes nothing
@@ -67,6 +79,9 @@ type Certificate struct {
 // Load reads the certificate with its intermediates and its key. The certificate is the
 // one that fits the key, wherever it stands in the file; the intermediates follow in
 // order, and a root that signed itself is left out, since peers have their own.
+//
+// An OCSP response isn't among it: it changes more often than the certificate, and a
+// [Source] adds it to what it shows.
 //
 // A private key of the Windows store stays there. It is then an [io.Closer], which the
 // caller closes when no connection needs it any more.
@@ -159,6 +174,9 @@ func (c Certificate) Validate() error {
 		return c.validateIssuer()
 	}
 	pair, err := c.Load()
+	if err == nil {
+		_, err = c.readStaple(pair, time.Now())
+	}
 	release(pair)
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // A Client is the TLS side of a sender. The zero value trusts the system's authorities
@@ -58,6 +59,9 @@ func (c Client) compile() (*Source, error) {
 	if err != nil {
 		return nil, errors.Join(err, src.Close())
 	}
+	if err := src.loadStaples(time.Now()); err != nil {
+		return nil, errors.Join(err, src.Close())
+	}
 	v.name = c.ServerName
 	src.verifier = v
 	src.warnAbout(c.Trust)
@@ -73,7 +77,9 @@ func (c Client) compile() (*Source, error) {
 		config.ClientSessionCache = nil
 	}
 	if len(c.Certificates) > 0 {
-		config.GetClientCertificate = src.getClientCertificate
+		config.GetClientCertificate = func(r *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			return src.withStaple(src.getClientCertificate(r))
+		}
 	}
 	setVersions(config, c.MinVersion, c.MaxVersion)
 	setSuites(config, c.CipherSuites)

@@ -83,6 +83,13 @@
 // be used, and shows it to new connections, while open ones live on. It also says when a
 // certificate is about to end.
 //
+// # Revocation
+//
+// [Trust] looks into revocation lists in files (CRLFiles), and at the OCSP response that a
+// peer staples to the handshake (OCSP). Neither asks anybody while a partner waits. A
+// [Certificate] of one's own is shown with such a response out of a file (Staple), or with
+// one that [Source.Watch] fetches from the authority (FetchStaple).
+//
 // # What is right by default
 //
 // TLS 1.2 is the least that is spoken, and TLS 1.3 is preferred. Trust is checked on

@@ -28,6 +28,8 @@ type Notice struct {
 	Endpoint Endpoint
 	// Days is how many days are left of one that ends; 0 or less when it has ended.
 	Days int
+	// Until is how long an OCSP response is in force.
+	Until time.Time
 }
 
 // A NoticeKind says what a Notice is about.
@@ -46,6 +48,11 @@ const (
 	// [Source.Waiting].
 	Bound
 	Unbound
+	// Stapled: new connections see another OCSP response from now on.
+	Stapled
+	// NotStapled: an OCSP response can't be got or used, or has lapsed. What was shown before
+	// still is, as long as it is in force.
+	NotStapled
 )
 
 // String returns the notice as a sentence, without its error.
@@ -66,6 +73,10 @@ func (n Notice) String() string {
 	}
 	day := n.Certificate.NotAfter.UTC().Format(time.DateOnly)
 	switch {
+	case n.Kind == Stapled:
+		return fmt.Sprintf("the OCSP response was renewed: of %s, until %s", n.Certificate.Subject, minute(n.Until))
+	case n.Kind == NotStapled:
+		return fmt.Sprintf("there is no new OCSP response to show: of %s", n.Certificate.Subject)
 	case n.Kind == Renewed:
 		return fmt.Sprintf("the certificate was renewed: %s, until %s", name, day)
 	case n.Kind == NotRenewed:
@@ -151,8 +162,9 @@ func loadAll(settings []Certificate) ([]tls.Certificate, error) {
 // Watch looks after the certificates until the Source is closed: when a file or the
 // Windows store has another one, that is read, and shown to new connections if it can be
 // used. It looks for that at once, too, for what has changed since the Source was opened.
-// notify is told of it, and of certificates that end, one notice after another; it must
-// not close the Source. To call Watch a second time does nothing.
+// OCSP responses are looked after in the same way. notify is told of it, and of
+// certificates that end, one notice after another; it must not close the Source. To call
+// Watch a second time does nothing.
 func (s *Source) Watch(notify func(Notice)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -168,6 +180,9 @@ func (s *Source) Watch(notify func(Notice)) {
 		notify(n)
 	}
 	s.watching.Go(func() { s.watch(ctx, inTurn) })
+	if len(s.staples.all) > 0 {
+		s.watching.Go(func() { s.watchStaples(ctx, inTurn) })
+	}
 	for _, i := range s.issued {
 		s.watching.Go(func() { i.Watch(ctx, inTurn) })
 	}
@@ -250,6 +265,7 @@ func (s *Source) tableStamp() string {
 }
 
 func (s *Source) renew(notify func(Notice)) {
+	defer s.staples.changed()
 	if s.bound != nil {
 		notices, err := s.followTable()
 		if err != nil {
@@ -286,7 +302,7 @@ func (s *Source) watched() (files []string, fromStore bool) {
 	}
 	for _, c := range settings {
 		fromStore = fromStore || c.File == "" && c.Issuer == nil
-		for _, f := range []string{c.File, c.KeyFile} {
+		for _, f := range []string{c.File, c.KeyFile, c.Staple} {
 			if f != "" {
 				files = append(files, f)
 			}

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // A Server is the TLS side of a port that listens. The zero value lacks a certificate.
@@ -116,8 +117,13 @@ func (s Server) compile() (*Source, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, errors.Join(err, src.Close())
 	}
+	if err := src.loadStaples(time.Now()); err != nil {
+		return nil, errors.Join(err, src.Close())
+	}
 	src.warnAbout(s.Trust)
-	c := &tls.Config{GetCertificate: src.getCertificate}
+	c := &tls.Config{GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+		return src.withStaple(src.getCertificate(hello))
+	}}
 	if src.bound != nil {
 		c.GetCertificate, c.GetConfigForClient = src.getBoundCertificate, src.capBound
 	}

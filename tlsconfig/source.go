@@ -21,6 +21,7 @@ type Source struct {
 	warnings     []string
 	verifier     *verifier // of a client
 	settings     []Certificate
+	staples      staples
 	issued       []Issued
 	bound        *boundCertificates // nil for none
 	generation   atomic.Uint64      // of certificates; each renewal begins one
