@@ -65,6 +65,7 @@ func (c Client) compile() (*Source, error) {
 	v.name = c.ServerName
 	src.verifier = v
 	src.warnAbout(c.Trust)
+	src.warnOfThumbprints(c.Certificates, c.Trust)
 	config := &tls.Config{
 		ServerName: c.ServerName,
 		// crypto/tls's own check knows no pins; VerifyConnection does all of it, on

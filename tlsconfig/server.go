@@ -121,6 +121,7 @@ func (s Server) compile() (*Source, error) {
 		return nil, errors.Join(err, src.Close())
 	}
 	src.warnAbout(s.Trust)
+	src.warnOfThumbprints(s.Certificates, s.Trust)
 	c := &tls.Config{GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 		return src.withStaple(src.getCertificate(hello))
 	}}

@@ -12,8 +12,9 @@ import (
 
 // A Thumbprint names one certificate by a hash of it: SHA-256, 64 hexadecimal digits,
 // or SHA-1, 40 digits, which is what Windows shows and which is good for finding a
-// certificate, less so for trusting one. It is kept in small letters without
-// separators. The zero value names no certificate.
+// certificate, less so for trusting one. It may be written as [ParseThumbprint] reads it,
+// and is kept as it was written, so that Removed can say what doesn't belong to it. Compare
+// two by their String. The zero value names no certificate.
 type Thumbprint string
 
 // ParseThumbprint reads a thumbprint as people paste it: with spaces, colons or dashes,
@@ -40,14 +41,118 @@ func ParseThumbprint(s string) (Thumbprint, error) {
 	}
 }
 
-// UnmarshalText reads a thumbprint with [ParseThumbprint].
-func (t *Thumbprint) UnmarshalText(text []byte) (err error) {
-	*t, err = ParseThumbprint(string(text))
+// UnmarshalText takes a thumbprint that [ParseThumbprint] can read.
+func (t *Thumbprint) UnmarshalText(text []byte) error {
+	_, err := ParseThumbprint(string(text))
+	if err == nil {
+		*t = Thumbprint(text)
+	}
 	return err
 }
 
-// String returns the digits in small letters.
-func (t Thumbprint) String() string { return string(t) }
+// String returns the digits in small letters, without separators, or the whole text where
+// it is no thumbprint.
+func (t Thumbprint) String() string {
+	if n, err := ParseThumbprint(string(t)); err == nil {
+		return string(n)
+	}
+	return string(t)
+}
+
+// Removed says in words what is in the text beside the digits, and is passed over: "a
+// left-to-right mark (U+200E) and 19 spaces were removed". It is "" where there are digits
+// alone.
+func (t Thumbprint) Removed() string {
+	text, _ := t.removed()
+	return text
+}
+
+// removed reports, too, whether some of it can't be seen.
+func (t Thumbprint) removed() (text string, invisible bool) {
+	type kind struct{ one, more string }
+	var kinds []kind
+	counts, all := make(map[kind]int), 0
+	for _, c := range string(t) {
+		var k kind
+		switch {
+		case c == ' ':
+			k = kind{"a space", "spaces"}
+		case c == ':':
+			k = kind{"a colon", "colons"}
+		case c == '-':
+			k = kind{"a dash", "dashes"}
+		case c == '\t':
+			k = kind{"a tab", "tabs"}
+		case c == '\n', c == '\r':
+			k = kind{"a line break", "line breaks"}
+		case unicode.IsSpace(c):
+			k = kind{fmt.Sprintf("a space of another kind (%U)", c), fmt.Sprintf("spaces of another kind (%U)", c)}
+		case unicode.Is(unicode.Cf, c):
+			name := invisibleName(c)
+			k = kind{fmt.Sprintf("a %s (%U)", name, c), fmt.Sprintf("%ss (%U)", name, c)}
+			invisible = true
+		default:
+			continue
+		}
+		if counts[k] == 0 {
+			kinds = append(kinds, k)
+		}
+		counts[k]++
+		all++
+	}
+	for i, k := range kinds {
+		switch {
+		case i > 0 && i == len(kinds)-1:
+			text += " and "
+		case i > 0:
+			text += ", "
+		}
+		if n := counts[k]; n > 1 {
+			text += fmt.Sprintf("%d %s", n, k.more)
+		} else {
+			text += k.one
+		}
+	}
+	switch all {
+	case 0:
+		return "", false
+	case 1:
+		return text + " was removed", invisible
+	}
+	return text + " were removed", invisible
+}
+
+// invisibleName is what Unicode calls a character of those that programs put in front of
+// what is copied.
+func invisibleName(c rune) string {
+	switch c {
+	case 0x200e:
+		return "left-to-right mark"
+	case 0x200f:
+		return "right-to-left mark"
+	case 0x200b:
+		return "zero-width space"
+	case 0xfeff:
+		return "byte order mark"
+	}
+	return "character that can't be seen"
+}
+
+// warnOfThumbprints says where something was pasted that nobody has seen. Spaces and colons
+// are what thumbprints are written with.
+func (s *Source) warnOfThumbprints(certificates []Certificate, trust Trust) {
+	warn := func(place string, t Thumbprint) {
+		if text, invisible := t.removed(); invisible {
+			s.warnings = append(s.warnings, fmt.Sprintf("%s: %s", place, text))
+		}
+	}
+	for i, c := range certificates {
+		warn(fmt.Sprintf("certificate[%d].thumbprint", i), c.Thumbprint)
+	}
+	for i, t := range trust.Thumbprints {
+		warn(fmt.Sprintf("trust.thumbprints[%d]", i), t)
+	}
+}
 
 // Matches reports whether c is the certificate that t names.
 func (t Thumbprint) Matches(c *x509.Certificate) bool {

@@ -57,6 +57,48 @@ func TestParseThumbprint(t *testing.T) {
 	}
 }
 
+func TestThumbprintAsPasted(t *testing.T) {
+	t.Parallel()
+	digits := "a909502dd82ae41433e6f83886b00d4277a32a7b"
+	for text, want := range map[string]string{
+		digits:                  "",
+		strings.ToUpper(digits): "",
+		" " + digits:            "a space was removed",
+		digits + "\r\n":         "2 line breaks were removed",
+		"\u200e" + digits:       "a left-to-right mark (U+200E) was removed",
+		"\u200e" + digits[:2] + " " + digits[2:4] + " " + digits[4:]:    "a left-to-right mark (U+200E) and 2 spaces were removed",
+		"\ufeff\u200f\u200f" + digits[:2] + ":" + digits[2:] + "\u2063": "a byte order mark (U+FEFF), 2 right-to-left marks (U+200F), a colon and a character that can't be seen (U+2063) were removed",
+		"\u00a0" + digits[:20] + "-\t" + digits[20:] + "\u200b\u00a0":   "2 spaces of another kind (U+00A0), a dash, a tab and a zero-width space (U+200B) were removed",
+	} {
+		var p tlsconfig.Thumbprint
+		if err := p.UnmarshalText([]byte(text)); err != nil || p.Removed() != want || p.String() != digits {
+			t.Errorf("%q: %q, %s, %v", text, p.Removed(), p, err)
+		}
+	}
+	if p := tlsconfig.Thumbprint("no thumbprint"); p.String() != "no thumbprint" {
+		t.Error(p)
+	}
+	// What can't be seen is warned of, and spaces aren't.
+	pair := issue(t, "x", nil, nil)
+	own := pair.bundle(t)
+	own.Thumbprint = "\u200e " + tlsconfig.SHA1(pair.cert)
+	source := openServer(t, own)
+	if got, want := source.Warnings(), "certificate[0].thumbprint: a left-to-right mark (U+200E) and a space were removed"; len(got) != 1 || got[0] != want {
+		t.Errorf("%q", got)
+	}
+	client, err := tlsconfig.Client{Trust: tlsconfig.Trust{Thumbprints: []tlsconfig.Thumbprint{tlsconfig.SHA256(pair.cert) + " ", tlsconfig.SHA256(pair.cert) + "\u200e"}}}.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if got, want := client.Warnings(), "trust.thumbprints[1]: a left-to-right mark (U+200E) was removed"; len(got) != 1 || got[0] != want {
+		t.Errorf("%q", got)
+	}
+	if _, _, err := handshake(t, source.Config(), client.Config(), 1); err != nil {
+		t.Error(err)
+	}
+}
+
 func FuzzParseThumbprint(f *testing.F) {
 	f.Add("\u200ea9 09 50 2d d8 2a e4 14 33 e6 f8 38 86 b0 0d 42 77 a3 2a 7b")
 	f.Add("")

@@ -194,6 +194,9 @@ func checkAddress(ctx context.Context, c *call) error {
 		if err := t.UnmarshalText([]byte(*pin)); err != nil {
 			return fmt.Errorf("-pin: %w", err)
 		}
+		if removed := t.Removed(); removed != "" {
+			fmt.Fprintf(c.stderr, "-pin: %s\n", removed)
+		}
 		p.Trust.Thumbprints = []tlsconfig.Thumbprint{t}
 	}
 	r := p.Run(ctx, c.args[0])

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"io"
 	"log"
 	"net"
@@ -80,6 +83,11 @@ func TestCertificates(t *testing.T) {
 	if status != 0 || !strings.Contains(stdout, "speaks TLS\nversions: TLS 1.2, TLS 1.3\n") || !strings.Contains(stdout, "all is well") {
 		t.Errorf("%d %s %s", status, stdout, stderr)
 	}
+	pasted := "\u200e" + strings.ToUpper(thumbprint[:2]) + " " + thumbprint[2:4] + " " + thumbprint[4:]
+	stdout, stderr, status = callLadle(t.Context(), "certificates", "check", "-pin", pasted, address)
+	if status != 0 || !strings.Contains(stdout, "all is well") || stderr != "-pin: a left-to-right mark (U+200E) and 2 spaces were removed\n" {
+		t.Errorf("%d %s %s", status, stdout, stderr)
+	}
 	stdout, _, status = callLadle(t.Context(), "certificates", "check", "-json", "-ca", filepath.Join(dir, "lab.crt"), "-server-name", "other.example", address)
 	var checked struct {
 		Speaks   string
@@ -103,3 +111,41 @@ func TestCertificates(t *testing.T) {
 		}
 	}
 }
+
+// Who pastes a thumbprint with what can't be seen is told what was removed.
+func TestThumbprintAsPasted(t *testing.T) {
+	t.Parallel()
+	pair, err := tlsconfig.SelfSigned{FriendlyName: "x", Names: []string{"localhost"}}.Create()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	pfx, err := pair.PFX("secret")
+	if err != nil {
+		t.Fatal(err)
+	}
+	digits := tlsconfig.SHA1(pair.Certificate).String()
+	text := "workflows:\n- name: w\n  receiver:\n    http:\n      address: 127.0.0.1:0\n      tls: {certificate: {file: x.pfx, password: secret, thumbprint: \"\u200e" + digits[:2] + " " + digits[2:] + "\"}}\n"
+	file := filepath.Join(dir, "w.yaml")
+	if err := errors.Join(tlsconfig.WriteFile(filepath.Join(dir, "x.pfx"), pfx), tlsconfig.WriteFile(file, []byte(text))); err != nil {
+		t.Fatal(err)
+	}
+	const removed = "a left-to-right mark (U+200E) and a space were removed"
+	stdout, stderr, status := callLadle(t.Context(), "check", file)
+	if status != 0 || stderr != file+": thumbprint "+digits+": "+removed+"\n" || !strings.Contains(stdout, "no mistakes") {
+		t.Errorf("%d %s%s", status, stdout, stderr)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	running := writerFunc(func(b []byte) (int, error) {
+		cancel() // the address was printed: it runs
+		return len(b), nil
+	})
+	var log bytes.Buffer
+	if status := ladle(ctx, []string{"run", file}, running, &log); status != 0 || !strings.Contains(log.String(), "certificate[0].thumbprint: "+removed) {
+		t.Errorf("%d %s", status, log.String())
+	}
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(b []byte) (int, error) { return f(b) }

@@ -40,6 +40,9 @@ func send(ctx context.Context, c *call) error {
 		if err := t.UnmarshalText([]byte(*pin)); err != nil {
 			return fmt.Errorf("-pin: %w", err)
 		}
+		if removed := t.Removed(); removed != "" {
+			fmt.Fprintf(c.stderr, "-pin: %s\n", removed)
+		}
 		client.Trust.Thumbprints = []tlsconfig.Thumbprint{t}
 	}
 	address := c.args[0]
