@@ -90,6 +90,18 @@
 // [Certificate] of one's own is shown with such a response out of a file (Staple), or with
 // one that [Source.Watch] fetches from the authority (FetchStaple).
 //
+// # FIPS 140-3
+//
+// A program that runs with GODEBUG=fips140=on speaks what is approved and nothing else: Go
+// sees to the versions, the curves and the signatures; a cipher suite that isn't approved is
+// a mistake in the settings; and a peer with a key that isn't, its own or its authority's,
+// isn't trusted. A [Probe] can't look for TLS 1.0 and 1.1 then.
+//
+// With GODEBUG=fips140=only nothing else is even computed. A file whose key is encrypted in
+// another way is refused, with what to do: by 3DES or RC2, with a MAC of SHA-1, or with a
+// salt shorter than 16 bytes, as many versions of OpenSSL write it. What [KeyPair.PFX] writes
+// can be read. A SHA-1 thumbprint still finds a certificate of one's own, and trusts none.
+//
 // # What is right by default
 //
 // TLS 1.2 is the least that is spoken, and TLS 1.3 is preferred. Trust is checked on

@@ -41,8 +41,8 @@ func isCertificate(b *pem.Block) bool {
 }
 
 // readPEM reads every certificate and key of a PEM file.
-func readPEM(raw []byte, password Secret) (content, error) {
-	var c content
+func readPEM(raw []byte, password Secret) (c content, err error) {
+	defer refuseUnapproved(&err)
 	blocks, err := pemBlocks(raw)
 	if err != nil {
 		return c, err

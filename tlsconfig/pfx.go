@@ -17,7 +17,8 @@ import (
 )
 
 // readDER reads a PFX file, and tells a bare certificate and a bare key apart.
-func readDER(raw []byte, password Secret) (content, error) {
+func readDER(raw []byte, password Secret) (c content, err error) {
+	defer refuseUnapproved(&err)
 	if cert, err := x509.ParseCertificate(raw); err == nil {
 		return content{certificates: []*x509.Certificate{cert}}, nil
 	}
@@ -41,6 +42,8 @@ func readDER(raw []byte, password Secret) (content, error) {
 	protected := len(pfx.Mac.Mac.Digest) > 0
 	key, first, others, err := pkcs12.DecodeChain(der, password.Reveal())
 	switch {
+	case refusedByFIPS(err):
+		return content{}, err
 	case errors.Is(err, pkcs12.ErrIncorrectPassword) && password == "":
 		return content{}, ErrPasswordRequired
 	case errors.Is(err, pkcs12.ErrIncorrectPassword) && protected:
@@ -54,7 +57,7 @@ func readDER(raw []byte, password Secret) (content, error) {
 	}
 	// The library reads files of one key and two parts. Others are taken apart and given
 	// to it part by part.
-	c, err := readSafes(pfx, password)
+	c, err = readSafes(pfx, password)
 	if err != nil {
 		return content{}, err
 	}
@@ -223,7 +226,7 @@ func decodeParts(password Secret, parts ...contentInfo) (key any, certificates [
 		switch {
 		case err == nil:
 			return key, append([]*x509.Certificate{first}, others...), nil
-		case strings.Contains(err.Error(), "exactly one key bag"), strings.Contains(err.Error(), "certificate missing"):
+		case refusedByFIPS(err), strings.Contains(err.Error(), "exactly one key bag"), strings.Contains(err.Error(), "certificate missing"):
 			return nil, nil, err
 		}
 		if _, unsupported := errors.AsType[pkcs12.NotImplementedError](err); unsupported {

@@ -180,7 +180,7 @@ func (r responder) answer(request []byte) []byte {
 	if r.change != nil {
 		r.change(&a)
 	}
-	der, err := ocsp.CreateResponse(r.ca.cert, r.ca.cert, a, r.ca.key)
+	der, err := createResponse(r.ca, r.ca, a)
 	if err != nil {
 		r.t.Error(err)
 	}

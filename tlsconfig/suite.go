@@ -1,6 +1,7 @@
 package tlsconfig
 
 import (
+	"crypto/fips140"
 	"crypto/tls"
 	"fmt"
 	"strings"
@@ -23,6 +24,8 @@ func (c *CipherSuite) UnmarshalText(text []byte) error {
 	for _, s := range tls.CipherSuites() {
 		switch {
 		case s.Name != name:
+		case s.SupportedVersions[0] != tls.VersionTLS13 && fips140.Enabled() && !approvedSuite(name):
+			return fmt.Errorf("%s isn't approved in FIPS 140-3 mode, in which this program runs, and is never spoken: take of %s", name, strings.Join(suiteNames(), ", "))
 		case s.SupportedVersions[0] == tls.VersionTLS13:
 			return fmt.Errorf("%s is of TLS 1.3, which chooses by itself: leave it away", name)
 		default:
@@ -42,7 +45,7 @@ func (c CipherSuite) String() string { return tls.CipherSuiteName(uint16(c)) }
 // suiteNames are those that can be chosen.
 func suiteNames() (names []string) {
 	for _, s := range tls.CipherSuites() {
-		if s.SupportedVersions[0] != tls.VersionTLS13 {
+		if s.SupportedVersions[0] != tls.VersionTLS13 && (!fips140.Enabled() || approvedSuite(s.Name)) {
 			names = append(names, s.Name)
 		}
 	}

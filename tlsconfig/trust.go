@@ -1,6 +1,8 @@
 package tlsconfig
 
 import (
+	"crypto/fips140"
+	"crypto/sha1"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -82,6 +84,8 @@ func (t Trust) compile(peerIsClient bool) (*verifier, error) {
 	for i, p := range t.Thumbprints {
 		if _, err := ParseThumbprint(string(p)); err != nil {
 			errs = append(errs, field(fmt.Sprintf("thumbprints[%d]", i), err))
+		} else if len(p.String()) == 2*sha1.Size && fips140.Enforced() {
+			errs = append(errs, field(fmt.Sprintf("thumbprints[%d]", i), fmt.Errorf("%w to trust by in FIPS 140-3 mode: it is one of SHA-1: take the SHA-256 thumbprint", ErrUnsupported)))
 		}
 	}
 	if t.System || t.empty() && !peerIsClient {
@@ -143,6 +147,9 @@ func (v *verifier) verify(cs tls.ConnectionState) error {
 			return fmt.Errorf("%w: %w", ErrNotTrusted, err)
 		}
 	}
+	if err := checkApproved(leaf); err != nil {
+		return err
+	}
 	if v.roots == nil {
 		if len(v.Thumbprints) == 0 {
 			return fmt.Errorf("%w: nothing is trusted here", ErrNotTrusted)
@@ -188,12 +195,16 @@ func (v *verifier) verifyChain(cs tls.ConnectionState, leaf *x509.Certificate) e
 	if err != nil {
 		return explainChain(leaf, err)
 	}
+	chain, err := approvedChain(chains)
+	if err != nil {
+		return err
+	}
 	if v.lists != nil {
-		if err := v.lists.check(chains[0], time.Now()); err != nil {
+		if err := v.lists.check(chain, time.Now()); err != nil {
 			return err
 		}
 	}
-	if err := v.OCSP.check(chains[0], cs, time.Now()); err != nil {
+	if err := v.OCSP.check(chain, cs, time.Now()); err != nil {
 		return err
 	}
 	if v.client || v.AnyName {
