@@ -2,6 +2,7 @@ package tlsconfig
 
 import (
 	"context"
+	"crypto/x509"
 	"net/http"
 	"time"
 )
@@ -16,4 +17,10 @@ func ToDER(raw []byte) ([]byte, error) { return toDER(raw) }
 func (s *Source) WatchStaples(ctx context.Context, t http.RoundTripper, notify func(Notice)) {
 	s.staples.transport = t
 	s.watchStaples(ctx, notify)
+}
+
+// ParseOCSP reports whether a response says that leaf is good.
+func ParseOCSP(der []byte, leaf, issuer *x509.Certificate, now time.Time) error {
+	_, err := parseOCSP(der, leaf, issuer, now)
+	return err
 }

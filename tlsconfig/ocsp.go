@@ -10,6 +10,7 @@ import (
 	"encoding/asn1"
 	"errors"
 	"fmt"
+	"math/big"
 	"slices"
 	"time"
 
@@ -162,7 +163,7 @@ func isAbout(r *ocsp.Response, leaf, issuer *x509.Certificate) bool {
 			ID struct {
 				Hash                          pkix.AlgorithmIdentifier
 				IssuerNameHash, IssuerKeyHash []byte
-				SerialNumber                  asn1.RawValue
+				SerialNumber                  *big.Int
 			}
 		}
 	}
@@ -170,7 +171,7 @@ func isAbout(r *ocsp.Response, leaf, issuer *x509.Certificate) bool {
 		Algorithm pkix.AlgorithmIdentifier
 		Key       asn1.BitString
 	}
-	if _, err := asn1.Unmarshal(r.TBSResponseData, &tbs); err != nil || r.SerialNumber.Cmp(leaf.SerialNumber) != 0 {
+	if _, err := asn1.Unmarshal(r.TBSResponseData, &tbs); err != nil {
 		return false
 	}
 	if _, err := asn1.Unmarshal(issuer.RawSubjectPublicKeyInfo, &key); err != nil {
@@ -178,8 +179,8 @@ func isAbout(r *ocsp.Response, leaf, issuer *x509.Certificate) bool {
 	}
 	name, bits := digest(r.IssuerHash, leaf.RawIssuer), digest(r.IssuerHash, key.Key.RightAlign())
 	for _, s := range tbs.Responses {
-		if bytes.Equal(s.ID.IssuerNameHash, name) && bytes.Equal(s.ID.IssuerKeyHash, bits) {
-			return true
+		if s.ID.SerialNumber.Cmp(leaf.SerialNumber) == 0 { // r is the first of that number
+			return bytes.Equal(s.ID.IssuerNameHash, name) && bytes.Equal(s.ID.IssuerKeyHash, bits)
 		}
 	}
 	return false

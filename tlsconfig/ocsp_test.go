@@ -154,6 +154,27 @@ func TestNoResumptionWithOCSP(t *testing.T) {
 	}
 }
 
+// Nothing but what the authority has signed is believed, whatever a peer sends.
+func FuzzParseOCSP(f *testing.F) {
+	ca := issue(f, "Authority", nil, authority)
+	leaf := issue(f, "leaf", &ca, nil)
+	appointed := issue(f, "Responder", &ca, func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageOCSPSigning} })
+	stranger := issue(f, "Authority", nil, authority)
+	for _, der := range [][]byte{
+		respond(f, ca, identity{ca.cert, stranger.key}, leaf, nil),
+		respond(f, ca, stranger, leaf, nil),
+		respond(f, ca, appointed, leaf, revokedAt(time.Now())),
+		ocsp.TryLaterErrorResponse,
+	} {
+		f.Add(der)
+	}
+	f.Fuzz(func(t *testing.T, der []byte) {
+		if tlsconfig.ParseOCSP(der, leaf.cert, ca.cert, time.Now()) == nil {
+			t.Errorf("%x is believed", der)
+		}
+	})
+}
+
 func TestOCSPMistakes(t *testing.T) {
 	t.Parallel()
 	leaf := issue(t, "leaf", nil, nil)
