@@ -51,7 +51,7 @@ func TestImportDirections(t *testing.T) {
 		{"hl7/standard", own("hl7"), []string{text}},
 		{"hl7/standard/v2xml", own("hl7", "hl7/standard"), []string{text}},
 		{"hl7/standard/profile", own("hl7", "hl7/standard"), []string{text, "gopkg.in/yaml.v3"}},
-		{"tlsconfig", own("tlsconfig/secret"), []string{"software.sslmate.com/src/go-pkcs12", "golang.org/x/crypto/pbkdf2", "golang.org/x/crypto/scrypt", "golang.org/x/sys", "github.com/youmark/pkcs8", "github.com/fsnotify/fsnotify", "github.com/gofrs/flock"}},
+		{"tlsconfig", own("tlsconfig/secret"), []string{"software.sslmate.com/src/go-pkcs12", "golang.org/x/crypto/pbkdf2", "golang.org/x/crypto/scrypt", "golang.org/x/crypto/ocsp", "golang.org/x/sys", "github.com/youmark/pkcs8", "github.com/fsnotify/fsnotify", "github.com/gofrs/flock"}},
 		{"tlsconfig/acme", own("tlsconfig", "tlsconfig/secret"), []string{"software.sslmate.com/src/go-pkcs12", "golang.org/x/crypto", "golang.org/x/sys", "github.com/youmark/pkcs8", "github.com/fsnotify/fsnotify", "github.com/gofrs/flock"}},
 		{"tlsconfig/secret", nil, nil},
 		{"engine", own("tlsconfig/secret"), logs},

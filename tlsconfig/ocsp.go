@@ -113,6 +113,9 @@ const (
 	noNextUpdate = 24 * time.Hour
 )
 
+// errLapsed: a response isn't in force any more.
+var errLapsed = errors.New("the OCSP response has lapsed")
+
 // lapses is when a response isn't in force any more.
 func lapses(r *ocsp.Response) time.Time {
 	if r.NextUpdate.IsZero() {
@@ -146,7 +149,7 @@ func parseOCSP(der []byte, leaf, issuer *x509.Certificate, now time.Time) (*ocsp
 	case r.Status == ocsp.Revoked:
 		return nil, fmt.Errorf("%w by %q on %s, says its OCSP response: a new certificate is needed, with a new key", ErrRevoked, issuer.Subject, r.RevokedAt.UTC().Format(time.DateOnly))
 	case !end.After(now):
-		return nil, fmt.Errorf("the OCSP response has lapsed on %s: a new one is to be fetched", minute(end))
+		return nil, fmt.Errorf("%w on %s: a new one is to be fetched", errLapsed, minute(end))
 	case r.Status != ocsp.Good:
 		return nil, fmt.Errorf("the OCSP responder doesn't know the certificate: ask its authority %q", issuer.Subject)
 	}

@@ -213,8 +213,14 @@ func (s *Source) watch(ctx context.Context, notify func(Notice)) {
 	s.ending(time.Now()) // what is known already
 	seen, lastStore := stamps(files), time.Now()
 	changed, table := seen, s.tableStamp()
-	if s.bound != nil {
-		s.renew(notify) // the table may have changed since it was opened
+	renew := func() {
+		s.renew(notify)
+		if s.bound != nil { // there may be other files now
+			files, fromStore = s.watched()
+			look(files)
+			seen = stamps(files)
+			changed = seen
+		}
 	}
 	for {
 		select {
@@ -228,7 +234,7 @@ func (s *Source) watch(ctx context.Context, notify func(Notice)) {
 			}
 			if fromStore && time.Since(lastStore) >= pollStore {
 				lastStore = time.Now()
-				s.renew(notify)
+				renew()
 			}
 		case <-settled.C:
 			if now := stamps(files); now != changed {
@@ -237,17 +243,14 @@ func (s *Source) watch(ctx context.Context, notify func(Notice)) {
 				continue
 			}
 			seen = changed
-			s.renew(notify)
+			renew()
 			continue
 		}
 		// A table is whole at every time, and needn't settle.
 		if now := s.tableStamp(); now != table {
 			table = now
-			s.renew(notify)
-			files, fromStore = s.watched()
-			look(files)
-			seen = stamps(files)
-			changed = seen
+			renew()
+			settled.Reset(settle) // for what changes in the meantime
 		}
 		if now := stamps(files); now != seen && now != changed {
 			changed = now
@@ -328,6 +331,9 @@ func stamps(files []string) string {
 func (s *Source) ending(now time.Time) []Notice {
 	var all []Notice
 	own := len(*s.certificates.Load())
+	if s.bound != nil {
+		own += len(*s.bound.rows.Load())
+	}
 	for i, leaf := range s.Leaves() {
 		left := int(leaf.NotAfter.Sub(now).Hours() / 24)
 		if leaf.NotAfter.Before(now) {

@@ -58,12 +58,12 @@ type stapling struct {
 }
 
 // loadStaples reads the responses that are in files, and looks whether the others can be
-// fetched.
+// fetched. Certificates of issuers and of binding tables have none.
 func (s *Source) loadStaples(now time.Time) error {
 	var errs []error
 	at := 0 // among the certificates, which those of issuers aren't
 	for i, c := range s.settings {
-		if c.Issuer != nil {
+		if c.Issuer != nil || c.Bound != "" {
 			continue
 		}
 		n := at
@@ -74,7 +74,9 @@ func (s *Source) loadStaples(now time.Time) error {
 		p := &stapling{Certificate: c, place: fmt.Sprintf("certificate[%d]", i), pair: func() tls.Certificate { return (*s.certificates.Load())[n] }}
 		p.leaf, p.stamp = p.pair().Leaf, stamps([]string{c.Staple})
 		r, err := c.readStaple(p.pair(), now)
-		if err != nil {
+		if errors.Is(err, errLapsed) { // at night, a refused start helps nobody
+			s.warnings = append(s.warnings, fmt.Sprintf("%v; none is shown until then", err))
+		} else if err != nil {
 			errs = append(errs, inField(p.place, err))
 		} else if r != nil {
 			s.staples.show(p, r)

@@ -135,7 +135,6 @@ func TestStapleMistakes(t *testing.T) {
 		"another":     {tlsconfig.Certificate{File: certificate, Staple: file(t, respond(t, ca, ca, neighbour, nil))}, "staple", "about another certificate"},
 		"forged":      {tlsconfig.Certificate{File: certificate, Staple: file(t, respond(t, ca, identity{ca.cert, other.key}, leaf, nil))}, "staple", "isn't signed by"},
 		"revoked":     {tlsconfig.Certificate{File: certificate, Staple: file(t, respond(t, ca, ca, leaf, revokedAt(time.Now())))}, "staple", "was revoked"},
-		"lapsed":      {tlsconfig.Certificate{File: certificate, Staple: file(t, respond(t, ca, ca, leaf, func(r *ocsp.Response) { r.NextUpdate = time.Now().Add(-time.Minute) }))}, "staple", "has lapsed on"},
 		"authority":   {tlsconfig.Certificate{File: file(t, leaf.certPEM(), leaf.keyPEM(t)), Staple: file(t, good)}, "staple", `the authority "CN=Authority" is needed`},
 		"home-made":   {tlsconfig.Certificate{File: file(t, home.certPEM(), home.keyPEM(t)), Staple: file(t, good)}, "staple", "has signed itself"},
 		"twice":       {tlsconfig.Certificate{File: certificate, Staple: file(t, good), FetchStaple: true}, "fetch-staple", "leave one away"},
@@ -160,6 +159,22 @@ func TestStapleMistakes(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A response that has lapsed by the time of a start is warned of and not shown: a server
+// that doesn't start helps nobody.
+func TestStapleLapsedAtStart(t *testing.T) {
+	t.Parallel()
+	ca := issue(t, "Authority", nil, authority)
+	leaf := issue(t, "leaf", &ca, nil)
+	old := respond(t, ca, ca, leaf, func(r *ocsp.Response) { r.NextUpdate = time.Now().Add(-time.Minute) })
+	source := openServer(t, tlsconfig.Certificate{File: file(t, withAuthority(t, leaf, ca)), Staple: file(t, old)})
+	if w := source.Warnings(); len(w) != 1 || !strings.Contains(w[0], "has lapsed on") || !strings.Contains(w[0], "none is shown") {
+		t.Errorf("%q", w)
+	}
+	if der := stapled(t, source.Config()); der != nil {
+		t.Errorf("% x is shown", der)
 	}
 }
 

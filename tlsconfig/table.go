@@ -245,6 +245,9 @@ func (t *Table) load(ctx context.Context, c *Certificate) (tls.Certificate, erro
 	if c.Issuer != nil || c.Bound != "" {
 		return tls.Certificate{}, errors.New("only a file or a certificate of the Windows store can be bound")
 	}
+	if c.Staple != "" || c.FetchStaple {
+		return tls.Certificate{}, errors.New("a table doesn't keep where OCSP responses are: leave staple and fetch-staple away")
+	}
 	resolved := *c
 	if isReference(c.Password.Reveal()) {
 		var err error
@@ -348,7 +351,7 @@ func find(rows []Binding, e Endpoint) int {
 
 func newBinding(e Endpoint, c Certificate, pair tls.Certificate) Binding {
 	b := Binding{
-		Endpoint: e, FriendlyName: c.FriendlyName, Thumbprint: c.Thumbprint, Subject: c.Subject, SAN: c.SAN, Store: c.Store,
+		Endpoint: e, FriendlyName: c.FriendlyName, Thumbprint: Thumbprint(c.Thumbprint.String()), Subject: c.Subject, SAN: c.SAN, Store: c.Store,
 		IssuedTo: pair.Leaf.Subject.String(), SHA256: SHA256(pair.Leaf), NotAfter: pair.Leaf.NotAfter.UTC(),
 		Bound: time.Now().UTC().Truncate(time.Second),
 	}
