@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"crypto/sha256"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"strings"
@@ -11,7 +13,9 @@ import (
 // use.
 //
 // A place is a path of the workflow's format (`${PID-5.1}`) or a variable of the
-// engine: `${ReceivedDate}`, `${MessageID}`, `${WorkflowName}`, `${PeerAddress}`.
+// engine: `${ReceivedDate}`, `${MessageID}`, `${WorkflowName}`, `${PeerAddress}`, and of
+// the client certificate, each "" where there is none, `${PeerName}` (its common name, or
+// else its first host name), `${PeerSubject}` and `${PeerThumbprint}` (SHA-256).
 // ReceivedDate takes a pattern behind a colon, in the letters known from Java and
 // .NET: `${ReceivedDate:yyyyMMdd}`; without one it is yyyyMMddHHmmss. `$${` stands
 // for `${`.
@@ -88,7 +92,25 @@ var templateVariables = map[string]func(env Env, m *Message) string{
 		}
 		return m.Origin.Peer.Addr().Unmap().String()
 	},
-	"ReceivedDate": nil, // takes a pattern
+	"PeerName": ofCertificate(func(c *x509.Certificate) string {
+		if c.Subject.CommonName == "" && len(c.DNSNames) > 0 {
+			return c.DNSNames[0]
+		}
+		return c.Subject.CommonName
+	}),
+	"PeerSubject":    ofCertificate(func(c *x509.Certificate) string { return c.Subject.String() }),
+	"PeerThumbprint": ofCertificate(func(c *x509.Certificate) string { return fmt.Sprintf("%x", sha256.Sum256(c.Raw)) }),
+	"ReceivedDate":   nil, // takes a pattern
+}
+
+// ofCertificate gives what f says of the peer's certificate.
+func ofCertificate(f func(*x509.Certificate) string) func(Env, *Message) string {
+	return func(_ Env, m *Message) string {
+		if m.Origin.Certificate == nil {
+			return ""
+		}
+		return f(m.Origin.Certificate)
+	}
 }
 
 func compilePlace(env Env, place string) (func(*Message) (string, error), error) {

@@ -1,6 +1,8 @@
 package engine_test
 
 import (
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -46,6 +48,7 @@ func TestTemplate(t *testing.T) {
 	m := engine.NewMessage([]byte("one two/2"))
 	m.Received = time.Date(2026, time.March, 5, 14, 7, 9, 123456789, time.FixedZone("", 3600))
 	m.Origin.Peer = netip.MustParseAddrPort("[::ffff:10.0.0.7]:1234")
+	m.Origin.Certificate = &x509.Certificate{Raw: []byte("certificate"), Subject: pkix.Name{CommonName: "ward", Organization: []string{"Hospital"}}}
 	for _, c := range []struct{ text, want string }{
 		{"", ""},
 		{"plain", "plain"},
@@ -57,6 +60,8 @@ func TestTemplate(t *testing.T) {
 		{"${MessageID}", m.ID.String()},
 		{"${WorkflowName}", "Receive"},
 		{"${PeerAddress}", "10.0.0.7"},
+		{"${PeerName} ${PeerSubject}", "ward CN=ward,O=Hospital"},
+		{"${PeerThumbprint}", "03d66dd08835c1ca3f128cceacd1f31ac94163096b20f445ae84285bc0832d72"},
 		{"${ReceivedDate}", "20260305140709"},
 		{"${ReceivedDate:yyyyMMdd}", "20260305"},
 	} {

@@ -64,7 +64,8 @@ func TestA07TheCertificateDoesThreeJobs(t *testing.T) {
 		peers := make(chan *x509.Certificate, 1)
 		for name, trust := range map[string]tlsconfig.Trust{"pin": known.pin(), "ca": {CAFiles: []string{known.crt}}} {
 			w := receive(&tlsconfig.Server{Certificates: server.certificate(), ClientAuth: tlsconfig.ClientRequire, Trust: trust}, t.TempDir())
-			w.Activities = []engine.Step{{Activity: peerTo(peers)}}
+			inbox := t.TempDir()
+			w.Activities = []engine.Step{{Activity: peerTo(peers)}, {Activity: &activities.WriteToDisk{Directory: inbox, File: "${PeerName} ${PeerThumbprint}"}}}
 			e := start(t, w)
 			for who, c := range map[string][]tlsconfig.Certificate{"known": known.certificate(), "unknown": unknown.certificate(), "nobody": nil} {
 				ack, err := send(t, &activities.HTTPSender{URL: localURL(e), TLS: &tlsconfig.Client{Certificates: c, Trust: server.pin()}}, adt)
@@ -74,6 +75,9 @@ func TestA07TheCertificateDoesThreeJobs(t *testing.T) {
 			}
 			if p := <-peers; p == nil || !p.Equal(known.pair.Certificate) {
 				t.Errorf("%s: the message came from %v", name, p)
+			}
+			if got := files(t, inbox); got["party known "+tlsconfig.SHA256(known.pair.Certificate).String()] != adt {
+				t.Errorf("%s: written: %q", name, got)
 			}
 		}
 	})
