@@ -162,3 +162,40 @@ func (l *exchangeLoad) run(b *testing.B, n int) {
 	}
 	wg.Wait()
 }
+
+// BenchmarkClient sends a message with a Client and waits for its acknowledgement over
+// loopback; a raw exchange of the same sizes takes turns with it in one run. The ratio is
+// to the raw one.
+func BenchmarkClient(b *testing.B) {
+	for _, size := range []int{728, 64 << 10} {
+		b.Run(fmt.Sprintf("bytes=%d", size), func(b *testing.B) {
+			msg := message("M1")
+			msg = append(msg, "ZZZ|"+strings.Repeat("x", size-len(msg)-8)+"\r"...)
+			frame, answer := framed(msg), framed(ack("M1"))
+			c := newClient(b, &mllp.Client{Address: partner(b, serveRaw(len(frame), answer))})
+			raw := newExchangeLoad(b, serveRaw(len(frame), answer), frame, 1)
+			exchange := func(n int) {
+				for range n {
+					if _, err := c.Send(b.Context(), msg); err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+			exchange(16)
+			raw.run(b, 16)
+			var took [2]time.Duration
+			b.ResetTimer()
+			const block = 1024
+			for n := 0; n < b.N; n += block {
+				began := time.Now()
+				exchange(min(block, b.N-n))
+				between := time.Now()
+				raw.run(b, min(block, b.N-n))
+				took[0] += between.Sub(began)
+				took[1] += time.Since(between)
+			}
+			b.ReportMetric(took[0].Seconds()*1e9/float64(b.N), "ns/send")
+			b.ReportMetric(took[1].Seconds()/took[0].Seconds(), "of-raw")
+		})
+	}
+}
