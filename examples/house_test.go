@@ -48,6 +48,7 @@ func TestImportDirections(t *testing.T) {
 	}{
 		{"hl7", nil, []string{text}},
 		{"hl7/mllp", nil, nil},
+		{"hl7/mllp/mllptest", own("hl7", "hl7/mllp"), []string{text}},
 		{"hl7/standard", own("hl7"), []string{text}},
 		{"hl7/standard/v2xml", own("hl7", "hl7/standard"), []string{text}},
 		{"hl7/standard/profile", own("hl7", "hl7/standard"), []string{text, "gopkg.in/yaml.v3"}},
