@@ -199,3 +199,27 @@ func BenchmarkClient(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkWindow sends over one connection with more and more messages in flight.
+func BenchmarkWindow(b *testing.B) {
+	for _, window := range []int{1, 4, 16} {
+		b.Run(fmt.Sprintf("window=%d", window), func(b *testing.B) {
+			c := newClient(b, &mllp.Client{Address: partner(b, serveOurs), Window: window})
+			var n atomic.Int64
+			b.ResetTimer()
+			var wg sync.WaitGroup
+			for range window {
+				wg.Go(func() {
+					for i := n.Add(1); i <= int64(b.N); i = n.Add(1) {
+						if _, err := c.Send(b.Context(), message(fmt.Sprint(i))); err != nil {
+							b.Error(err)
+							return
+						}
+					}
+				})
+			}
+			wg.Wait()
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msg/s")
+		})
+	}
+}

@@ -1,9 +1,11 @@
 package mllp
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 )
 
 // DefaultMaxMessage is the longest message in bytes, frame not counted, that a [Reader] accepts when its maker set no
@@ -31,6 +33,33 @@ func (f Framing) orStandard() Framing {
 		return Standard()
 	}
 	return f
+}
+
+// UnmarshalText reads a framing as its bytes in hexadecimal digits, in their order: "0B 1C 0D", or "02 03" for one without
+// a trailer. Spaces and an 0x before each byte may be there or not. It doesn't check the bytes; see [Framing.Validate].
+func (f *Framing) UnmarshalText(text []byte) error {
+	digits := strings.NewReplacer(" ", "", "0x", "", "0X", "").Replace(string(text))
+	b, err := hex.DecodeString(digits)
+	if err != nil || len(b) < 2 || len(b) > 3 {
+		return errors.New(`no framing: write the start byte, the end byte and, if there is one, the trailer in hexadecimal digits, such as "0B 1C 0D"`)
+	}
+	*f = Framing{Start: b[0], End: b[1]}
+	if len(b) == 3 {
+		f.Trailer = b[2]
+	}
+	return nil
+}
+
+// MarshalText writes a framing as UnmarshalText reads it, the zero value as the standard's.
+func (f Framing) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
+
+// String returns the bytes in hexadecimal digits, such as "0B 1C 0D".
+func (f Framing) String() string {
+	f = f.orStandard()
+	if f.Trailer == 0 {
+		return fmt.Sprintf("%02X %02X", f.Start, f.End)
+	}
+	return fmt.Sprintf("%02X %02X %02X", f.Start, f.End, f.Trailer)
 }
 
 // Validate reports why frames could not be told from each other with these bytes: start and end are the same, or one of

@@ -136,3 +136,30 @@ func TestSniff(t *testing.T) {
 		}
 	}
 }
+
+func TestFramingText(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]mllp.Framing{
+		"0B 1C 0D":       mllp.Standard(),
+		"0x0b 0x1c 0x0d": mllp.Standard(),
+		"0203":           {Start: 2, End: 3},
+	} {
+		var f mllp.Framing
+		if err := f.UnmarshalText([]byte(text)); err != nil || f != want {
+			t.Errorf("%q: %v, %v", text, f, err)
+		}
+		out, err := f.MarshalText()
+		var again mllp.Framing
+		if err != nil || again.UnmarshalText(out) != nil || again != want {
+			t.Errorf("%q: written as %q, %v", text, out, err)
+		}
+	}
+	for _, text := range []string{"", "0B", "0B1C0D0A", "VT FS CR", "0B 1"} {
+		if err := new(mllp.Framing).UnmarshalText([]byte(text)); err == nil {
+			t.Errorf("%q is a framing", text)
+		}
+	}
+	if got := (mllp.Framing{}).String(); got != "0B 1C 0D" {
+		t.Errorf("got %q", got)
+	}
+}

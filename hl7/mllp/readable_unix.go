@@ -21,11 +21,12 @@ func isReadable(conn net.Conn) (readable, known bool) {
 	}
 	var one [1]byte
 	var peek error
-	err = raw.Read(func(fd uintptr) bool {
+	// Not RawConn.Read: that waits for a reader that is waiting itself. The socket doesn't block, so neither does this.
+	err = raw.Control(func(fd uintptr) {
 		for {
 			_, _, peek = syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK)
 			if !errors.Is(peek, syscall.EINTR) {
-				return true
+				return
 			}
 		}
 	})
