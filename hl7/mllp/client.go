@@ -144,7 +144,8 @@ func (p Phase) String() string {
 
 // A SendError says why a message was not answered. It unwraps to its cause: [os.ErrDeadlineExceeded] when a limit of
 // time ran out, the context's error when that ended, [net.ErrClosed] when the Client was closed, a [*FrameError] when the
-// reply was not framed, what Check returned when the reply was refused.
+// reply was not framed, what Check returned when the reply was refused. It is [ErrAwaitNext], too, when Check had returned
+// that for a first reply.
 type SendError struct {
 	Address string
 	Phase   Phase
@@ -452,11 +453,12 @@ func (c *Client) exchange(msg []byte, await bool) ([]byte, Phase, error) {
 		}
 	}
 	check := c.check()
+	first := true
 	for {
 		reply, err := l.reader.Next()
 		if err != nil {
 			phase, err := l.noReply(err, limit)
-			return nil, phase, err
+			return nil, phase, notFirst(first, err)
 		}
 		err = check(msg, reply)
 		switch {
@@ -464,11 +466,21 @@ func (c *Client) exchange(msg []byte, await bool) ([]byte, Phase, error) {
 			l.answered.add(msg)
 			l.spoken = true
 			return l.reader.Take(), Checking, nil
-		case errors.Is(err, ErrAwaitNext), errors.Is(err, ErrWrongID) && l.answered.has(reply):
+		case errors.Is(err, ErrAwaitNext):
+			first, l.spoken = false, true
+		case errors.Is(err, ErrWrongID) && l.answered.has(reply):
 		default:
 			return nil, Checking, err
 		}
 	}
+}
+
+// notFirst adds to err that a reply had come, behind which another was to follow.
+func notFirst(first bool, err error) error {
+	if first {
+		return err
+	}
+	return fmt.Errorf("%w, and didn't come: %w", ErrAwaitNext, err)
 }
 
 // write hands msg to the connection.

@@ -31,6 +31,8 @@ type flight struct {
 	id   string
 	msg  []byte
 	done chan struct{} // closed when what follows is set
+	// replied says that a reply has come, and that another is to follow.
+	replied bool
 	// What came of it.
 	reply []byte
 	phase Phase
@@ -145,6 +147,9 @@ func (p *pipe) add(f *flight, await bool) (before *flight) {
 
 // land says what came of f. Its caller holds the mutex of the pipe, and f has not landed before.
 func (f *flight) land(reply []byte, phase Phase, err error) {
+	if err != nil {
+		err = notFirst(!f.replied, err)
+	}
 	f.reply, f.phase, f.err = reply, phase, err
 	close(f.done)
 }
@@ -217,6 +222,7 @@ func (p *pipe) deliver(check func(sent, reply []byte) error, reply []byte) bool 
 	}
 	err := check(f.msg, reply)
 	if errors.Is(err, ErrAwaitNext) {
+		f.replied, p.link.spoken = true, true
 		return true
 	}
 	delete(p.flights, f.id)
