@@ -50,7 +50,9 @@ type HTTPSender struct {
 	// workflow's format, application/hl7-v2 for HL7 v2. A charset that the message
 	// came with is added, unless ContentType has one.
 	ContentType string `yaml:"content-type"`
-	// Acknowledgement is what counts as acceptance. The default is AcknowledgementHL7.
+	// Acknowledgement is what counts as acceptance. The default is AcknowledgementHL7. A
+	// response carries one acknowledgement: where a message asks for two, either will do,
+	// since the other comes by another way.
 	Acknowledgement Acknowledgement `yaml:"acknowledgement"`
 	// Timeout bounds the whole exchange, from connecting to the last byte of the
 	// reply. The default is 30 s.
@@ -86,41 +88,6 @@ type HTTPSender struct {
 type BasicAuth struct {
 	User     string           `yaml:"user"`
 	Password tlsconfig.Secret `yaml:"password"`
-}
-
-// An Acknowledgement says what counts as acceptance of a message that was sent.
-type Acknowledgement int
-
-const (
-	// AcknowledgementHL7 wants an acknowledgement of this very message in the reply:
-	// MSA-1 accepts, and MSA-2 is the MSH-10 that was sent. In a file: hl7.
-	AcknowledgementHL7 Acknowledgement = iota
-	// AcknowledgementStatus is for partners that answer with no HL7: a 2xx status
-	// accepts. In a file: status.
-	AcknowledgementStatus
-	// AcknowledgementNone is for partners whose answer says nothing: the message counts
-	// as sent and unconfirmed unless the status reports a failure. In a file: none.
-	AcknowledgementNone
-)
-
-var acknowledgements = []string{"hl7", "status", "none"}
-
-func (a Acknowledgement) String() string {
-	if a < 0 || int(a) >= len(acknowledgements) {
-		return fmt.Sprintf("acknowledgement %d", int(a))
-	}
-	return acknowledgements[a]
-}
-
-// UnmarshalText reads "hl7", "status" or "none".
-func (a *Acknowledgement) UnmarshalText(text []byte) error {
-	for i, name := range acknowledgements {
-		if name == string(text) {
-			*a = Acknowledgement(i)
-			return nil
-		}
-	}
-	return fmt.Errorf("%q is no kind of acknowledgement: write hl7, status or none", text)
 }
 
 // Prepare checks the settings.
@@ -212,13 +179,15 @@ func proxyOf(setting string) (func(*http.Request) (*url.URL, error), error) {
 	return http.ProxyURL(u), nil
 }
 
-// noticed logs what becomes of the certificates.
-func (s *HTTPSender) noticed(n tlsconfig.Notice) {
-	if n.Kind == tlsconfig.Renewed || n.Kind == tlsconfig.Stapled {
-		s.log.Info(n.String())
-		return
+// logNotices returns what logs what becomes of the certificates.
+func logNotices(log *zap.Logger) func(tlsconfig.Notice) {
+	return func(n tlsconfig.Notice) {
+		if n.Kind == tlsconfig.Renewed || n.Kind == tlsconfig.Stapled {
+			log.Info(n.String())
+			return
+		}
+		log.Warn(n.String(), zap.Error(n.Err))
 	}
-	s.log.Warn(n.String(), zap.Error(n.Err))
 }
 
 // Open reads the certificates. It connects to nobody: the partner may be away when the
@@ -250,7 +219,7 @@ func (s *HTTPSender) Open(ctx context.Context) error {
 		for _, w := range source.Warnings() {
 			s.log.Warn(w)
 		}
-		source.Watch(s.noticed)
+		source.Watch(logNotices(s.log))
 		s.source, t.TLSClientConfig = source, source.ConfigFor(s.url.Hostname())
 	}
 	s.client = &http.Client{Transport: t, CheckRedirect: s.checkRedirect}
@@ -368,7 +337,7 @@ func (s *HTTPSender) read(m *engine.Message, resp *http.Response, reply *engine.
 	if after, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && after > 0 {
 		failure = engine.RetryAfter(failure, min(time.Duration(after)*time.Second, time.Hour))
 	}
-	if s.Acknowledgement != AcknowledgementHL7 {
+	if s.Acknowledgement == AcknowledgementStatus || s.Acknowledgement == AcknowledgementNone {
 		if !ok {
 			reply.Class = engine.Unavailable
 			return failure
@@ -376,8 +345,14 @@ func (s *HTTPSender) read(m *engine.Message, resp *http.Response, reply *engine.
 		reply.Class, reply.Unconfirmed = engine.Accepted, s.Acknowledgement == AcknowledgementNone
 		return nil
 	}
+	wants := s.Acknowledgement.wants(m.Body())
 	answer, err := s.format.ReadAnswer(m, reply.Body)
-	if err != nil {
+	switch {
+	case err != nil && ok && errors.Is(err, engine.ErrNoAcknowledgement) && (wants == nothing || wants == errorsAlone):
+		// Silence would be enough, and here the status says the rest.
+		reply.Class, reply.Unconfirmed = engine.Accepted, wants == nothing
+		return nil
+	case err != nil:
 		reply.Class = engine.Unavailable
 		if !ok && errors.Is(err, engine.ErrNoAcknowledgement) {
 			return failure
@@ -385,14 +360,16 @@ func (s *HTTPSender) read(m *engine.Message, resp *http.Response, reply *engine.
 		return err
 	}
 	reply.Class = answer.Class
+	if err := refusal(answer.Class); err != nil {
+		return err
+	}
 	switch {
-	case answer.Class == engine.Rejected:
-		return engine.ErrPartnerRejected
-	case !answer.Class.Positive():
-		return engine.ErrPartnerError
 	case !ok: // it says yes and no: that is no yes
 		reply.Class = engine.Unavailable
 		return failure
+	case wants == application && isCommitAccept(reply.Body):
+		reply.Class = engine.Unavailable
+		return errCommitAlone
 	}
 	return nil
 }

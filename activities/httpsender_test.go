@@ -105,6 +105,59 @@ func TestHTTPSenderReadsTheAcknowledgement(t *testing.T) {
 	}
 }
 
+// A response carries one acknowledgement: what each message asks for, and what the setting
+// makes of it.
+func TestHTTPSenderAcknowledgementModes(t *testing.T) {
+	t.Parallel()
+	asked, app, acc := activities.AcknowledgementHL7, activities.AcknowledgementApplication, activities.AcknowledgementAccept
+	for name, c := range map[string]struct {
+		mode                activities.Acknowledgement
+		accept, application string
+		status              int
+		code                string // "" answers with an empty body
+		want                error
+		unconfirmed         bool
+	}{
+		"original, AA":             {asked, "", "", 200, "AA", nil, false},
+		"original, CA":             {asked, "", "", 200, "CA", engine.ErrNoAcknowledgement, false},
+		"both, CA":                 {asked, "AL", "AL", 200, "CA", nil, false},
+		"both, AA":                 {asked, "AL", "AL", 200, "AA", nil, false},
+		"both, CE":                 {asked, "AL", "AL", 500, "CE", engine.ErrPartnerError, false},
+		"both, nothing":            {asked, "AL", "AL", 200, "", engine.ErrNoAcknowledgement, false},
+		"accept, CA":               {asked, "AL", "NE", 200, "CA", nil, false},
+		"application, CA":          {asked, "NE", "AL", 200, "CA", engine.ErrNoAcknowledgement, false},
+		"errors alone, nothing":    {asked, "ER", "NE", 202, "", nil, false},
+		"errors alone, CR":         {asked, "ER", "NE", 400, "CR", engine.ErrPartnerRejected, false},
+		"errors alone, 500":        {asked, "ER", "NE", 500, "", engine.ErrPartnerStatus, false},
+		"none, nothing":            {asked, "NE", "NE", 204, "", nil, true},
+		"none, AE all the same":    {asked, "NE", "NE", 200, "AE", engine.ErrPartnerError, false},
+		"forced: application, CA":  {app, "AL", "NE", 200, "CA", engine.ErrNoAcknowledgement, false},
+		"forced: accept, CA":       {acc, "", "", 200, "CA", nil, false},
+		"forced: accept, AA":       {acc, "", "", 200, "AA", nil, false},
+		"forced: accept, nothing":  {acc, "NE", "NE", 200, "", engine.ErrNoAcknowledgement, false},
+		"forced: accept, with 500": {acc, "", "", 500, "CA", engine.ErrPartnerStatus, false},
+	} {
+		address := partner(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(c.status)
+			if c.code != "" {
+				io.WriteString(w, ack(c.code, "17"))
+			}
+		})
+		reply, err := sender(t, &activities.HTTPSender{URL: address, Acknowledgement: c.mode}).Send(t.Context(), asking("17", c.accept, c.application))
+		if !errors.Is(err, c.want) || c.want == nil && err != nil {
+			t.Errorf("%s: got %v, want %v", name, err, c.want)
+		}
+		if (c.want == nil) != reply.Class.Positive() || reply.Unconfirmed != c.unconfirmed {
+			t.Errorf("%s: got %+v", name, reply)
+		}
+	}
+}
+
+// asking returns a message that asks for acknowledgements by MSH-15 and MSH-16.
+func asking(controlID, accept, application string) *engine.Message {
+	return engine.NewMessage([]byte("MSH|^~\\&|A|B|C|D|20260305140709||ADT^A01|" + controlID + "|P|2.5|||" + accept + "|" + application + "\rPID|1||4711\r"))
+}
+
 func TestHTTPSenderKeepsCharsetAndHeaders(t *testing.T) {
 	t.Parallel()
 	got := make(chan *http.Request, 1)
