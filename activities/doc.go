@@ -2,8 +2,11 @@
 // with each message.
 //
 //   - [WriteToDisk] writes it into a file, whole and synced, or not at all.
-//   - [ForwardToSender] sends it to a partner through a sender, such as [HTTPSender],
-//     and succeeds when the partner has accepted it.
+//   - [ForwardToSender] sends it to a partner through a sender, [MLLPSender] or
+//     [HTTPSender], and succeeds when the partner has accepted it.
+//
+// What counts as acceptance is an [Acknowledgement]. A partner that says nothing, or
+// speaks of another message, has accepted nothing.
 //
 // A function is an activity, too: see [engine.ActivityFunc].
 //
@@ -24,5 +27,6 @@ func Register(r *engine.Registry) error {
 		engine.RegisterActivity[WriteToDisk](r, "write-to-disk"),
 		engine.RegisterActivity[ForwardToSender](r, "forward-to-sender"),
 		engine.RegisterSender[HTTPSender](r, "http"),
+		engine.RegisterSender[MLLPSender](r, "mllp"),
 	)
 }
