@@ -44,6 +44,9 @@ func (a Acknowledgement) String() string {
 	return acknowledgements[a]
 }
 
+// MarshalText writes the name that UnmarshalText reads.
+func (a Acknowledgement) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
+
 // UnmarshalText reads "hl7", "application", "accept", "status" or "none".
 func (a *Acknowledgement) UnmarshalText(text []byte) error {
 	for i, name := range acknowledgements {

@@ -196,23 +196,6 @@ func receiver(t *testing.T, err error) (address, inbox string) {
 	return e.URL("w"), inbox
 }
 
-func TestSend(t *testing.T) {
-	t.Parallel()
-	address, inbox := receiver(t, nil)
-	stdout, stderr, status := callLadle(t.Context(), "send", address)
-	if status != 0 || !strings.Contains(stdout, "\nMSA|AA|CNTRL-3456") || !strings.Contains(stderr, "the example ORU^R01: accepted") {
-		t.Errorf("status %d\n%s%s", status, stdout, stderr)
-	}
-	if got, err := os.ReadFile(filepath.Join(inbox, "CNTRL-3456")); err != nil || !bytes.Equal(got, oru) {
-		t.Errorf("%q, %v", got, err)
-	}
-	refusing, _ := receiver(t, engine.ErrRejected)
-	stdout, stderr, status = callLadle(t.Context(), "send", refusing, "testdata/oru.hl7", "testdata/oru.hl7")
-	if status != 1 || strings.Count(stdout, "MSA|AR|CNTRL-3456") != 2 || !strings.Contains(stderr, "testdata/oru.hl7: not accepted") {
-		t.Errorf("status %d\n%s%s", status, stdout, stderr)
-	}
-}
-
 func TestRunUntilStopped(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "w.yaml")

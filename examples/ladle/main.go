@@ -3,7 +3,7 @@
 //
 //	ladle run FILE              run the workflows of FILE until Ctrl-C
 //	ladle check FILE...         report every mistake in FILE with its line, run nothing
-//	ladle send ADDRESS [FILE...] send messages and print what is answered
+//	ladle send ADDRESS [FILE...] send messages over MLLP or HTTP and print what is answered
 //	ladle show FILE...          print messages for people, in JSON or XML, or what is wrong in them
 //	ladle certificates create|show|export|import|bind|unbind|list|check
 //	ladle diff FILE FILE        print what changes from one message to another
@@ -51,7 +51,7 @@ type call struct {
 var commands = []command{
 	{"run", "run [flags] FILE", "run the workflows of FILE until Ctrl-C", run},
 	{"check", "check FILE...", "report every mistake in FILE with its line, run nothing", check},
-	{"send", "send [flags] ADDRESS [FILE...]", "send messages and print what is answered", send},
+	{"send", "send [flags] ADDRESS [FILE|DIRECTORY...]", "send messages to an mllp://, mllps://, http:// or https:// address and print what is answered", send},
 	{"show", "show [flags] FILE...", "print messages for people, in JSON or XML, or what is wrong in them", show},
 	{"certificates", "certificates create|show|export|import|bind|unbind|list|check [flags] ...", "make certificates, bind them to ports, and check what an address shows", certificates},
 	{"diff", "diff [flags] FILE FILE", "print what changes from one message to another", diff},
