@@ -12,6 +12,8 @@ import (
 
 	"github.com/ladlehq/ladle/activities"
 	"github.com/ladlehq/ladle/engine"
+	"github.com/ladlehq/ladle/hl7"
+	"github.com/ladlehq/ladle/hl7/mllp/mllptest"
 )
 
 // once is a receiver that brings one message.
@@ -80,5 +82,39 @@ func ExampleForwardToSender() {
 	fmt.Println(eng.Run(context.Background()))
 	// Output:
 	// unavailable
+	// <nil>
+}
+
+// A partner that commits a message (CA) and answers for it later (AA): the message counts as
+// delivered with the second, because it asks for both in MSH-15 and MSH-16.
+func ExampleMLLPSender() {
+	partner, err := mllptest.Start(nil, mllptest.Sequence(mllptest.Answer("CA"), mllptest.Reply("AA")))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer partner.Close()
+	eng, err := engine.New([]engine.Workflow{{
+		Name:     "Forward",
+		Format:   env().Format,
+		Receiver: &once{"MSH|^~\\&|HIS|WARD|LAB|CELLAR|20260305140709||ADT^A01|17|P|2.5|||AL|AL\r"},
+		Activities: []engine.Step{
+			{Name: "Laboratory", Activity: &activities.ForwardToSender{Sender: &activities.MLLPSender{Address: partner.Address}}},
+			{Activity: engine.ActivityFunc(func(_ context.Context, m *engine.Message) error {
+				reply, _ := m.Reply("Laboratory")
+				ack, err := hl7.ParseAck(reply.Body)
+				fmt.Println(ack.Code, ack.ControlID)
+				return err
+			})},
+		},
+	}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(eng.Run(context.Background()))
+	// Output:
+	// AA 17
+	// accepted
 	// <nil>
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"slices"
 	"strings"
@@ -478,5 +479,69 @@ func TestMLLPSenderMistakes(t *testing.T) {
 		if err := s.Prepare(env()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)
 		}
+	}
+}
+
+// A partner that does at random whatever a partner can do wrong, under load: what counts as
+// delivered was accepted, every reply is its message's own, and in the end all of it goes
+// through.
+func TestMLLPSenderRandomPartner(t *testing.T) {
+	t.Parallel()
+	seed := uint64(time.Now().UnixNano())
+	random := rand.New(rand.NewPCG(seed, 0))
+	good := []mllptest.Step{
+		mllptest.Answer("AA"), mllptest.Answer("AA"), mllptest.InPieces(3, mllptest.Answer("AA")),
+		mllptest.Sequence(mllptest.Answer("CA"), mllptest.Reply("AA")), mllptest.Sequence(mllptest.Answer("AA"), mllptest.Reply("AA")),
+	}
+	bad := []mllptest.Step{
+		mllptest.Answer("AE"), mllptest.Answer("AA", mllptest.WithID("X")), mllptest.Answer("AA", mllptest.NoMSA), mllptest.Answer("AA", mllptest.StartInside),
+		mllptest.Answer("AA", mllptest.Unframed), mllptest.Sequence(mllptest.Receive(), mllptest.HangUp()), mllptest.Sequence(mllptest.Receive(), mllptest.Reset()),
+		mllptest.Sequence(mllptest.Answer("AA"), mllptest.HangUp()), mllptest.Sequence(mllptest.Answer("AA"), mllptest.Write('x')), mllptest.Answer("CR"),
+		mllptest.Sequence(mllptest.Receive(), mllptest.Receive(), mllptest.Reply("AA")), // with a window the first one is never answered
+	}
+	for _, settings := range []*activities.MLLPSender{{}, {Connections: 3}, {Window: 4}, {Connections: 2, Window: 3}, {CloseAfterEach: true}} {
+		var script []mllptest.Step
+		for range 300 {
+			from := good
+			if random.IntN(3) == 0 {
+				from = bad
+			}
+			script = append(script, from[random.IntN(len(from))])
+		}
+		p := mllptest.NewServer(t, script...)
+		settings.Address, settings.AcknowledgementTimeout = p.Address, 20*time.Millisecond
+		s := mllpSender(t, settings)
+		next := make(chan string)
+		var wg sync.WaitGroup
+		for range 6 {
+			wg.Go(func() {
+				for id := range next {
+					for { // until it is delivered
+						reply, err := s.Send(t.Context(), message(id))
+						if err != nil {
+							if reply.Class.Positive() {
+								t.Errorf("%s: %v with %v", id, reply.Class, err)
+							}
+							continue
+						}
+						if !strings.Contains(string(reply.Body), "MSA|AA|"+id+"\r") {
+							t.Errorf("%s: got %q", id, reply.Body)
+						}
+						if !slices.Contains(p.Accepted(), id) {
+							t.Errorf("%s: delivered, but not accepted", id)
+						}
+						break
+					}
+				}
+			})
+		}
+		for i := range 150 {
+			next <- fmt.Sprint("M", i)
+		}
+		close(next)
+		wg.Wait()
+	}
+	if t.Failed() {
+		t.Logf("seed %d", seed)
 	}
 }
