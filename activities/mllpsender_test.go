@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -336,6 +337,39 @@ func TestMLLPSenderBacksOff(t *testing.T) {
 		clock = clock.Add(pause*time.Millisecond - 1)
 		away(false)
 		clock = clock.Add(1)
+	}
+}
+
+// A partner that is back is called as if it had never been away.
+func TestMLLPSenderForgetsPauses(t *testing.T) {
+	t.Parallel()
+	pair, err := tlsconfig.SelfSigned{FriendlyName: "partner", Names: []string{"127.0.0.1"}}.Create()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var away atomic.Bool
+	p := mllptest.NewTLSServer(t, &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+		if away.Load() {
+			return nil, errors.New("away")
+		}
+		return &tls.Certificate{Certificate: [][]byte{pair.Certificate.Raw}, PrivateKey: pair.Key}, nil
+	}})
+	clock := time.Now()
+	s := &activities.MLLPSender{Address: p.Address, CloseAfterEach: true, TLS: &tlsconfig.Client{MaxVersion: tls.VersionTLS12, Trust: tlsconfig.Trust{Insecure: true}}}
+	activities.SetClock(s, func() time.Time { return clock })
+	mllpSender(t, s)
+	for range 2 {
+		away.Store(true)
+		for _, pause := range []time.Duration{100, 200} {
+			if _, err := s.Send(t.Context(), message("M1")); !errors.Is(err, engine.ErrUnreachable) || strings.Contains(err.Error(), "was away a moment ago") {
+				t.Errorf("got %v", err)
+			}
+			clock = clock.Add(pause * time.Millisecond)
+		}
+		away.Store(false)
+		if _, err := s.Send(t.Context(), message("M1")); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

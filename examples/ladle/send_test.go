@@ -167,6 +167,7 @@ func TestSendMistakes(t *testing.T) {
 		{[]string{"-window", "2", "-release", "2", address}, "strictly synchronous"},
 		{[]string{"-acknowledgement", "status", address}, "MLLP has no status"},
 		{[]string{address, filepath.Join(dir, "none")}, "none"},
+		{[]string{address, "-rate", "3"}, "-rate: flags stand before the address"},
 		{[]string{address, filepath.Join(dir, "empty")}, "empty: no message is in it"},
 		{[]string{address, filepath.Join(dir, "text")}, "text: hl7: "},
 		{[]string{address, filepath.Join(dir, "count")}, "BTS-1 says that the number of messages in the batch is 2, and it is 1"},

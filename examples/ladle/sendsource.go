@@ -39,6 +39,9 @@ func (s *source) check() error {
 	var errs []error
 	for _, p := range s.paths {
 		_, err := os.Stat(p)
+		if err != nil && strings.HasPrefix(p, "-") {
+			err = fmt.Errorf("%s: flags stand before the address", p)
+		}
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)

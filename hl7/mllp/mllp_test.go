@@ -125,6 +125,7 @@ func TestSniff(t *testing.T) {
 		"GET / HTTP/1.1":       mllp.HTTPProtocol,
 		"POST /hl7":            mllp.HTTPProtocol,
 		"HTTP/1.1 400":         mllp.HTTPProtocol,
+		"<!DOCTYPE HTML>":      mllp.HTTPProtocol,
 		"MSH|^~\\&":            mllp.UnframedHL7,
 		"FHS|^~\\&":            mllp.UnframedHL7,
 		"\vMSH|":               mllp.FramedHL7,

@@ -11,7 +11,7 @@ const (
 	UnknownProtocol Protocol = iota
 	// TLSProtocol is a TLS handshake or alert: a TLS peer on a plain port.
 	TLSProtocol
-	// HTTPProtocol is an HTTP request or response.
+	// HTTPProtocol is an HTTP request or response, or the bare page that some servers answer a stranger with.
 	HTTPProtocol
 	// UnframedHL7 is an HL7 message or batch without a frame around it.
 	UnframedHL7
@@ -44,7 +44,7 @@ func Sniff(head []byte) Protocol {
 		return FramedHL7
 	case hasAnyPrefix(head, "MSH", "FHS", "BHS"):
 		return UnframedHL7
-	case hasAnyPrefix(head, "HTTP/", "GET ", "POST ", "PUT ", "HEAD ", "OPTIONS ", "DELETE ", "CONNECT ", "PRI * "):
+	case hasAnyPrefix(head, "HTTP/", "GET ", "POST ", "PUT ", "HEAD ", "OPTIONS ", "DELETE ", "CONNECT ", "PRI * ", "<!DOC", "<html", "<HTML"):
 		return HTTPProtocol
 	}
 	return UnknownProtocol
