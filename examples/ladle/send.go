@@ -55,7 +55,7 @@ func send(ctx context.Context, c *call) error {
 	c.flags.IntVar(&s.release, "release", 1, "the `release` of MLLP that the partner speaks, 1 or 2")
 	c.flags.BoolVar(&src.raw, "raw", false, "send each file as it is, as one message, whatever is in it")
 	c.flags.BoolVar(&src.fresh, "new-ids", false, "give each message a new MSH-10, for partners that take a repeated one for a duplicate")
-	all := c.flags.Bool("all", false, fmt.Sprintf("print every acknowledgement, not only the first %d and those that don't accept", firstAnswers))
+	all := c.flags.Bool("all", false, fmt.Sprintf("print every acknowledgement, not only the first %d, and the first %d that don't accept", firstAnswers, firstFailures))
 	if err := c.parse(1, -1); err != nil {
 		return err
 	}

@@ -121,7 +121,12 @@ func TestSendMany(t *testing.T) {
 			t.Errorf("%q: %d are printed", flags, n)
 		}
 	}
-	s := mllptest.NewServer(t)
+	s := mllptest.NewServer(t, mllptest.Repeat(mllptest.Answer("AE")))
+	stdout, stderr, status := callLadle(t.Context(), "send", "-count", "150", "mllp://"+s.Address)
+	if n := strings.Count(stdout, "MSA|AE|"); status != 1 || n != firstFailures || strings.Count(stderr, "only counted") != 1 {
+		t.Errorf("status %d, %d are printed\n%s", status, n, stderr)
+	}
+	s = mllptest.NewServer(t)
 	if stdout, _, _ := callLadle(t.Context(), "send", "-all", "-count", "30", "mllp://"+s.Address); strings.Count(stdout, "MSA|AA|") != 30 {
 		t.Errorf("-all prints\n%s", stdout)
 	}

@@ -19,8 +19,12 @@ import (
 	"golang.org/x/term"
 )
 
-// firstAnswers is how many messages are reported on one by one, whatever is answered.
-const firstAnswers = 20
+const (
+	// firstAnswers is how many messages are reported on one by one, whatever is answered.
+	firstAnswers = 20
+	// firstFailures is how many that are not accepted are, after which they are only counted.
+	firstFailures = 100
+)
 
 // A report prints what becomes of messages as they are sent: acknowledgements to stdout,
 // everything else to stderr. It is safe for concurrent use.
@@ -63,7 +67,7 @@ func (r *report) add(m message, reply engine.Reply, err error, took time.Duratio
 	if err != nil {
 		r.failed++
 	}
-	if r.all || err != nil || r.n <= firstAnswers {
+	if r.all || err != nil && r.failed <= firstFailures || r.n <= firstAnswers {
 		r.clearLocked()
 		took := took.Round(time.Millisecond / 10)
 		switch {
@@ -81,6 +85,10 @@ func (r *report) add(m message, reply engine.Reply, err error, took time.Duratio
 			}
 			fmt.Fprintf(r.stdout, "%s\n", text)
 		}
+	}
+	if err != nil && r.failed == firstFailures && !r.all {
+		r.clearLocked()
+		fmt.Fprintln(r.stderr, "further ones that are not accepted are only counted")
 	}
 	r.progressLocked()
 }
