@@ -251,6 +251,10 @@ func (h *HTTP) Open(ctx context.Context) error {
 // Serve hands messages to next until ctx ends, and returns when those that it has
 // taken are answered. A body that is still coming in then has 5 seconds left.
 func (h *HTTP) Serve(ctx context.Context, next engine.Handler) error {
+	p := h.server.current()
+	if p == nil { // it was closed before it served
+		return nil
+	}
 	h.mu.Lock()
 	h.handler = next
 	closed := h.closed
@@ -260,8 +264,8 @@ func (h *HTTP) Serve(ctx context.Context, next engine.Handler) error {
 	select {
 	case <-ctx.Done():
 	case <-closed.Done():
-	case <-h.server.failed:
-		err = h.server.err
+	case <-p.failed:
+		err = p.failure()
 	}
 	h.stop()
 	h.mu.Lock()
@@ -301,7 +305,10 @@ func (h *HTTP) Addr() net.Addr {
 	if h.server == nil {
 		return nil
 	}
-	return h.server.addr()
+	if p := h.server.current(); p != nil {
+		return p.addr()
+	}
+	return nil
 }
 
 // URL returns the address to hand to a partner, with the machine's name where the
@@ -319,7 +326,10 @@ func (h *HTTP) Health() error {
 	if h.server == nil {
 		return nil
 	}
-	return h.server.health()
+	if p := h.server.current(); p != nil {
+		return p.health()
+	}
+	return nil
 }
 
 // begin counts r in, and returns the handler to give its message to, or nil when the
@@ -505,8 +515,8 @@ func (x *exchange) readBody() (body []byte, err error) {
 	control := http.NewResponseController(x.w)
 	hurried := make(chan struct{})
 	ending, cancel := context.WithCancel(x.stopping)
-	if s, ok := x.r.Context().Value(sessionKey{}).(*httpSession); ok {
-		defer context.AfterFunc(s.ending, cancel)()
+	if session, ok := x.r.Context().Value(endingKey{}).(context.Context); ok {
+		defer context.AfterFunc(session, cancel)()
 	}
 	stop := context.AfterFunc(ending, func() {
 		defer close(hurried)

@@ -8,15 +8,18 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"syscall"
+	"time"
 
 	"go.uber.org/zap"
 )
 
-// listen opens a TCP port and explains what keeps it from being opened.
-func listen(ctx context.Context, address string) (net.Listener, error) {
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+// listen opens a TCP port and explains what keeps it from being opened. keepAlive is the
+// pause between the probes of TCP: 0 is the system's, a negative one sends none.
+func listen(ctx context.Context, address string, keepAlive time.Duration) (net.Listener, error) {
+	l, err := (&net.ListenConfig{KeepAlive: keepAlive}).Listen(ctx, "tcp", address)
 	if err != nil {
 		return nil, explainListen(address, err)
 	}
@@ -59,16 +62,21 @@ func privilegedRemedy(goos string) string {
 type limitListener struct {
 	net.Listener
 	total, perPeer int
+	allowed        []netip.Prefix // empty for everybody
 	log            *zap.Logger
 
-	mu      sync.Mutex
-	open    int
-	peers   map[netip.Addr]int
-	refused bool // and said so, since there was last room
+	mu        sync.Mutex
+	open      int
+	peers     map[netip.Addr]int
+	refused   bool // and said so, since there was last room
+	strangers map[netip.Addr]bool
 }
 
-func newLimitListener(l net.Listener, total, perPeer int, log *zap.Logger) *limitListener {
-	return &limitListener{Listener: l, total: total, perPeer: perPeer, log: log, peers: make(map[netip.Addr]int)}
+func newLimitListener(l net.Listener, total, perPeer int, allowed []netip.Prefix, log *zap.Logger) *limitListener {
+	return &limitListener{
+		Listener: l, total: total, perPeer: perPeer, allowed: allowed, log: log,
+		peers: make(map[netip.Addr]int), strangers: make(map[netip.Addr]bool),
+	}
 }
 
 func (l *limitListener) Accept() (net.Conn, error) {
@@ -89,6 +97,14 @@ func (l *limitListener) Accept() (net.Conn, error) {
 func (l *limitListener) take(peer netip.Addr) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if len(l.allowed) > 0 && !slices.ContainsFunc(l.allowed, func(p netip.Prefix) bool { return p.Contains(peer) }) {
+		const most = 1000 // of whom it is remembered that they were named
+		if !l.strangers[peer] && len(l.strangers) < most {
+			l.strangers[peer] = true
+			l.log.Warn("a peer is refused: its address is in none of the networks that are allowed", zap.Stringer("peer", peer))
+		}
+		return false
+	}
 	if l.open >= l.total || l.peers[peer] >= l.perPeer {
 		if !l.refused { // one line, not one for each connection of a flood
 			l.log.Warn("connections are refused: the limit is reached", zap.Stringer("peer", peer),

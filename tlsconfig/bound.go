@@ -124,7 +124,9 @@ func (s *Source) followTable() ([]Notice, error) {
 		}
 	}
 	b.rows.Store(&now)
-	s.generation.Add(1)
+	if slices.ContainsFunc(notices, func(n Notice) bool { return n.Kind != NotRenewed }) {
+		s.generation.Add(1)
+	}
 	return notices, nil
 }
 
