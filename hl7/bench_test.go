@@ -104,6 +104,19 @@ func BenchmarkWalk(b *testing.B) {
 	})
 }
 
+// BenchmarkWalkPaths asks for the path of each value, too.
+func BenchmarkWalkPaths(b *testing.B) {
+	var m hl7.Message
+	benchmark(b, func(raw []byte) {
+		if m.Parse(raw) != nil {
+			return
+		}
+		for c := m.Walk(); c.Next(); {
+			sink += len(c.Raw()) + c.Path().Field()
+		}
+	})
+}
+
 // BenchmarkLimits are what the others are measured by: a loop that counts the six
 // structural bytes, and one that stores their offsets.
 func BenchmarkLimits(b *testing.B) {

@@ -35,36 +35,62 @@ type Cursor struct {
 	whole    bool // text is the whole message, and not one segment
 	next     int  // segment, where it isn't
 	text     text
-	at       int  // what was looked at of text
-	resume   int  // where a segment begins that needs a closer look; -1 for none
-	segment  int  // that is being looked at
-	state    leaf // of the value that begins next
-	leaves   [blockSize + 1]leaf
-	i, n     int                    // of leaves
-	places   [blockSize/4 + 2]place // of the segments in the block
-	oldest   int                    // the number of the first of places
+	at       int // what was looked at of text
+	resume   int // where a segment begins that needs a closer look; -1 for none
+	segment  int // that is being looked at
+	begin    int // of the value that begins next
+
+	masks  masks
+	masked int // where the first of masks belongs in text
+	word   int // of masks that is being looked at
+	ready  int // of masks
+	tail   [blockSize]byte
+
+	leaves [2 * blockSize]leaf
+	i, n   int // of leaves
+	seats  [32]seat
+	oldest int // the number of the first of seats
+	seat   int // of the leaf that was asked for last
+	seated int // of seats
+
+	numbered numbered
 }
 
-// A leaf is where a value is, and its numbers: the field's and the repetition's in the
+// A leaf is where a value begins, and in the upper half where it ends.
+type leaf uint64
+
+func (l leaf) begin() uint32 { return uint32(l) }
+func (l leaf) end() uint32   { return uint32(l >> 32) }
+
+func leafOf(begin, end int) leaf { return leaf(end)<<32 | leaf(uint32(begin)) }
+
+// A seat is where a segment begins that has leaves.
+type seat struct {
+	place place
+	begin int
+}
+
+// A numbered place is one whose numbers are known: the field's and the repetition's in the
 // upper and lower half of one word, the component's and the subcomponent's in another.
-type leaf struct {
-	span             uint64 // where it begins, and in the upper half where it ends
+// Others are numbered from there on when they are asked for: most are not.
+type numbered struct {
+	segment          int
+	at               int // in text
 	field, component uint64
-	from             uint64 // what ended it, and above the lowest byte its segment
 }
 
-func (l *leaf) begin() uint32 { return uint32(l.span) }
-func (l *leaf) end() uint32   { return uint32(l.span >> 32) }
-func (l *leaf) ended() uint8  { return uint8(l.from) }
-func (l *leaf) segment() int  { return int(l.from >> 8) }
-
-func span64(begin, end int) uint64 { return uint64(end)<<32 | uint64(uint32(begin)) }
+// masks have a bit for each byte of some blocks: whether it is a delimiter or a line end,
+// and whether it is a line end. The first byte has the lowest bit.
+type masks struct{ all, lines [maskedBlocks]uint64 }
 
 const (
-	// blockSize is how many bytes are looked through at a time: two words of bits, which say
-	// where the delimiters are. A branch on each byte takes several times as long, because no
-	// processor can guess what it is.
-	blockSize = 128
+	// blockSize is how many bytes have one word of bits, which says where the delimiters are.
+	// A branch on each byte takes several times as long, because no processor can guess what
+	// it is.
+	blockSize = 64
+
+	// maskedBlocks is how many blocks are looked through at a time.
+	maskedBlocks = 16
 
 	firsts = 1<<32 | 1 // the first of each of two numbers
 )
@@ -81,6 +107,7 @@ func (m *Message) Walk() *Cursor {
 		c.delims, c.kinds, c.patterns = m.header.delims, m.header.delims.kinds(), m.header.delims.patterns()
 	}
 	c.m, c.count, c.next, c.segment, c.i, c.n, c.resume = m, counter{}, 0, -1, 0, 0, -1
+	c.numbered.segment = -1
 	c.whole, c.text, c.at = !m.isEdited(), text{}, 1
 	if c.whole {
 		c.text = plain(m.raw)
@@ -105,7 +132,7 @@ func (c *Cursor) more() bool {
 	for c.i >= c.n {
 		switch {
 		case c.resume >= 0:
-			c.begin(c.resume)
+			c.start(c.resume)
 		case c.at <= len(c.text.cut):
 			c.fill()
 		case c.whole || c.next >= c.m.Len():
@@ -114,7 +141,7 @@ func (c *Cursor) more() bool {
 		default:
 			c.text = c.m.segment(c.next)
 			c.next++
-			c.begin(0)
+			c.start(0)
 		}
 	}
 	return true
@@ -129,23 +156,21 @@ func (c *Cursor) nameAt(at int) segmentName {
 	return segmentName(cut)
 }
 
-// begin begins the segment at a place of the text or behind the line ends there.
-func (c *Cursor) begin(at int) {
+// start begins the segment at a place of the text or behind the line ends there.
+func (c *Cursor) start(at int) {
 	cut := c.text.cut
 	for at < len(cut) && isLineEnd(cut[at]) {
 		at++
 	}
-	c.resume, c.i, c.n = -1, 0, 0
+	c.resume, c.i, c.n, c.word, c.ready = -1, 0, 0, 0, 0
 	if at == len(cut) {
 		c.at = at + 1
 		return
 	}
 	c.segment++
 	p := c.count.next(c.nameAt(at))
-	c.places[0], c.oldest = p, c.segment
-	from := uint64(c.segment)<<8 | endsField
-	c.state = leaf{span: uint64(at + 4), field: 1, component: firsts, from: from}
-	c.at = at + 3
+	c.seats[0], c.oldest, c.seat, c.seated = seat{p, at}, c.segment, 0, 1
+	c.at, c.begin = at+3, at+4
 	if p.name != nameless && !p.name.isHeader() {
 		return
 	}
@@ -155,68 +180,70 @@ func (c *Cursor) begin(at int) {
 	}
 	switch {
 	case p.name == nameless:
-		c.leaves[0], c.n = leaf{span: span64(at, at+len(line)), from: from}, 1
+		c.leaves[0], c.n = leafOf(at, at+len(line)), 1
 		c.resume = at + len(line)
 	case len(line) >= 4:
 		end := at + 4 + len(first(line[4:], c.delims.Field))
-		c.leaves[0], c.n = leaf{span64(at+3, at+4), firsts, firsts, from}, 1
+		c.leaves[0], c.n = leafOf(at+3, at+4), 1
 		if end > at+4 {
-			c.leaves[1], c.n = leaf{span64(at+4, end), 2<<32 | 1, firsts, from}, 2
+			c.leaves[1], c.n = leafOf(at+4, end), 2
 		}
-		c.state.span, c.state.field, c.at = uint64(end+1), 2<<32|1, end
+		c.begin, c.at = end+1, end
 	}
 }
 
-// A step says what the delimiter that ended a value keeps of its numbers, and what it adds.
-type step struct{ keepField, addField, keepComponent, addComponent uint64 }
-
-var steps = [8]step{
-	endsSubcomponent: {1<<64 - 1, 0, 1<<64 - 1, 1},
-	endsComponent:    {1<<64 - 1, 0, 0xffffffff << 32, firsts},
-	endsRepetition:   {1<<64 - 1, 1, 0, firsts},
-	endsField:        {0xffffffff << 32, firsts, 0, firsts},
+// refill finds the delimiters of the next blocks, and reports whether there are any.
+func (c *Cursor) refill() bool {
+	rest := c.text.cut[c.at:]
+	if len(rest) == 0 {
+		return false
+	}
+	c.masked, c.word, c.ready = c.at, 0, min(len(rest)/blockSize, maskedBlocks)
+	if size := c.ready * blockSize; size > 0 {
+		findDelimiters(rest[:size], &c.patterns, &c.masks)
+		c.at += size
+		return true
+	}
+	c.tail = [blockSize]byte{}
+	copy(c.tail[:], rest)
+	findDelimiters(c.tail[:], &c.patterns, &c.masks)
+	c.at += len(rest)
+	c.ready = 1
+	return true
 }
 
-// fill finds the values in the next block.
+// fill finds the next values.
 func (c *Cursor) fill() {
 	cut := c.text.cut
-	var masks [2]uint64
-	from := c.at
-	if rest := cut[from:]; len(rest) >= blockSize {
-		findDelimiters((*[blockSize]byte)(rest), &c.patterns, &masks)
-		c.at += blockSize
-	} else {
-		var last [blockSize]byte
-		copy(last[:], rest)
-		findDelimiters(&last, &c.patterns, &masks)
-		c.at = len(cut)
-	}
+	c.seats[0], c.oldest, c.seat, c.seated = c.seats[c.seated-1], c.segment, 0, 1
 	// Local variables stay in registers.
-	begin, field, component, segment, found := uint64(c.state.begin()), c.state.field, c.state.component, uint64(c.segment)<<8, 0
-	if c.oldest != c.segment {
-		c.places[0], c.oldest = c.places[c.segment-c.oldest], c.segment
-	}
-	for word := 0; word < 2; {
-		if masks[word] == 0 {
-			word++
-			continue
+	begin, found := uint64(c.begin), uint(0)
+	for found <= blockSize {
+		if c.word == c.ready && !c.refill() {
+			c.at++
+			if end := uint64(len(cut)); end > begin {
+				c.leaves[found] = leaf(end<<32 | begin)
+				found++
+			}
+			break
 		}
-		end := uint64(from + 64*word + bits.TrailingZeros64(masks[word]))
-		masks[word] &= masks[word] - 1
-		kind := c.kinds[cut[end]] & 7
-		l := &c.leaves[found]
-		l.span, l.field, l.component, l.from = end<<32|begin, field, component, segment|uint64(kind)
-		found += int((begin - end) >> 63) // one more, but where it is empty
-		begin = end + 1
-		if kind != endsSegment {
-			t := &steps[kind]
-			field = field&t.keepField + t.addField
-			component = component&t.keepComponent + t.addComponent
-			continue
+		base, mask, lines := uint64(c.masked+c.word*blockSize), c.masks.all[c.word], c.masks.lines[c.word]
+		// What is up to the next line end, which is the lowest bit of lines.
+		segment := mask & (lines ^ (lines - 1))
+		c.masks.all[c.word], c.masks.lines[c.word] = mask&^segment, lines&(lines-1)
+		if mask == segment {
+			c.word++
+		}
+		for segment != 0 {
+			end := base + uint64(bits.TrailingZeros64(segment))
+			segment &= segment - 1
+			c.leaves[found%uint(len(c.leaves))] = leaf(end<<32 | begin)
+			found += uint((begin - end) >> 63) // one more, but where it is empty
+			begin = end + 1
 		}
 		next := int(begin)
-		if next < len(cut) && isLineEnd(cut[next]) {
-			continue // a blank line, or the second half of an end
+		if lines == 0 || next < len(cut) && isLineEnd(cut[next]) {
+			continue // goes on, or is a blank line or the second half of an end
 		}
 		name := nameless
 		if next < len(cut) {
@@ -224,42 +251,105 @@ func (c *Cursor) fill() {
 		}
 		if name == nameless || name.isHeader() {
 			c.resume = next
-			c.i, c.n = 0, found
-			return
+			break
 		}
 		c.segment++
-		segment = uint64(c.segment) << 8
-		c.places[c.segment-c.oldest] = c.count.next(name)
-		begin, field, component = begin+4, 1, firsts // the name is no value
-	}
-	if c.at == len(cut) {
-		c.at++
-		if end := uint64(len(cut)); end > begin {
-			c.leaves[found] = leaf{end<<32 | begin, field, component, segment | endsField}
-			found++
+		c.seats[c.seated] = seat{c.count.next(name), next}
+		begin += 4 // the name is no value
+		if c.seated++; c.seated == len(c.seats) {
+			break
 		}
 	}
-	c.state.span, c.state.field, c.state.component = begin, field, component
-	c.i, c.n = 0, found
+	c.begin, c.i, c.n = int(begin), 0, int(found)
+}
+
+// here returns where the segment of the leaf begins.
+func (c *Cursor) here() *seat {
+	begin := int(c.leaves[c.i].begin())
+	for c.seat+1 < c.seated && c.seats[c.seat+1].begin <= begin {
+		c.seat++
+	}
+	return &c.seats[c.seat]
+}
+
+// A step says what a delimiter keeps of the numbers before it, and what it adds.
+type step struct{ keepField, addField, keepComponent, addComponent uint64 }
+
+var steps = [8]step{
+	noDelimiter:      {1<<64 - 1, 0, 1<<64 - 1, 0},
+	endsSubcomponent: {1<<64 - 1, 0, 1<<64 - 1, 1},
+	endsComponent:    {1<<64 - 1, 0, 0xffffffff << 32, firsts},
+	endsRepetition:   {1<<64 - 1, 1, 0, firsts},
+	endsField:        {0xffffffff << 32, firsts, 0, firsts},
+}
+
+// number finds the numbers of the value that begins and ends at places of a segment.
+func (c *Cursor) number(s *seat, segment, begin, end int) {
+	n, cut := &c.numbered, c.text.cut
+	if n.segment != segment {
+		*n = numbered{segment, s.begin + 3, 1, firsts}
+		if s.place.name.isHeader() {
+			n.field = firsts
+		}
+	}
+	for begin-n.at >= blockSize {
+		var found masks
+		blocks := min((begin-n.at)/blockSize, maskedBlocks)
+		findDelimiters(cut[n.at:][:blocks*blockSize], &c.patterns, &found)
+		for _, mask := range found.all[:blocks] {
+			for ; mask != 0; mask &= mask - 1 {
+				n.step(c.kinds[cut[n.at+bits.TrailingZeros64(mask)]])
+			}
+			n.at += blockSize
+		}
+	}
+	for at := n.at; at < begin; at++ {
+		n.step(c.kinds[cut[at]])
+	}
+	n.at = max(n.at, begin)
+	if end-begin > 1 {
+		n.at = end // nothing in a value is numbered; but MSH-1 is a delimiter itself
+	}
+}
+
+func (n *numbered) step(kind uint8) {
+	t := &steps[kind&7]
+	n.field, n.component = n.field&t.keepField+t.addField, n.component&t.keepComponent+t.addComponent
 }
 
 // Segment returns the place of the segment that the cursor is in, from 0.
-func (c *Cursor) Segment() int { return c.leaves[c.i].segment() }
+func (c *Cursor) Segment() int {
+	c.here()
+	return c.oldest + c.seat
+}
 
 // Path returns the path of the value. It says no more than is needed: the first segment
 // of a name and the first repetition have no number, and a repetition without components
 // or a component without subcomponents is named itself. A segment that doesn't begin with
 // a name comes as a whole, with the path ???.
-func (c *Cursor) Path() Path {
-	l := &c.leaves[c.i]
-	p := Path{segment: c.places[l.segment()-c.oldest], field: int(l.field >> 32)}
-	if repetition := int(uint32(l.field)); repetition > 1 {
+func (c *Cursor) Path() (p Path) {
+	l, s := c.leaves[c.i], c.here()
+	p.segment = s.place
+	if s.place.name == nameless {
+		return p
+	}
+	c.number(s, c.oldest+c.seat, int(l.begin()), int(l.end()))
+	n := &c.numbered
+	p.field = int(n.field >> 32)
+	if repetition := int(uint32(n.field)); repetition > 1 {
 		p.repetition = repetition
 	}
-	component, subcomponent := int(l.component>>32), int(uint32(l.component))
-	if subcomponent > 1 || l.ended() == endsSubcomponent {
+	if p.field <= 2 && s.place.name.isHeader() {
+		return p // a delimiter ends MSH-1, too, but it is the first of MSH-2
+	}
+	ended := uint8(endsField)
+	if end := int(l.end()); end < len(c.text.cut) {
+		ended = c.kinds[c.text.cut[end]]
+	}
+	component, subcomponent := int(n.component>>32), int(uint32(n.component))
+	if subcomponent > 1 || ended == endsSubcomponent {
 		p.component, p.subcomponent = component, subcomponent
-	} else if component > 1 || l.ended() == endsComponent {
+	} else if component > 1 || ended == endsComponent {
 		p.component = component
 	}
 	return p
@@ -267,13 +357,14 @@ func (c *Cursor) Path() Path {
 
 // Value returns the value.
 func (c *Cursor) Value() Value {
-	l := &c.leaves[c.i]
-	return Value{c.m, c.text.slice(int(l.begin()), int(l.end())), l.field>>32 <= 2 && c.places[l.segment()-c.oldest].name.isHeader()}
+	l, s := c.leaves[c.i], c.here()
+	begin, end := int(l.begin()), int(l.end())
+	return Value{c.m, c.text.slice(begin, end), begin <= s.begin+4 && s.place.name.isHeader()}
 }
 
 // Raw returns the bytes of the value as they stand. See [Value.Raw].
 func (c *Cursor) Raw() []byte {
-	l := &c.leaves[c.i]
+	l := c.leaves[c.i]
 	return c.text.raw[l.begin():l.end()]
 }
 

@@ -66,14 +66,45 @@ func TestFindDelimiters(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 1000 {
-		var block [128]byte
-		for i := range block {
-			block[i] = "|^~\\&\r\n\x00ab\xff\x80$%?!@"[random.IntN(17)]
+		blocks := make([]byte, 64*(1+random.IntN(16)))
+		for i := range blocks {
+			blocks[i] = "|^~\\&\r\n\x00ab\xff\x80$%?!@"[random.IntN(17)]
 		}
 		for _, d := range []hl7.Delimiters{hl7.DefaultDelimiters(), {Field: '|'}, {Field: '$', Component: '%', Repetition: '?', Escape: '!', Subcomponent: '@'}} {
-			if fast, slow := hl7.FindDelimiters(d, &block); fast != slow {
-				t.Fatalf("%+v in %q: %x, and byte by byte %x", d, block, fast, slow)
+			if fast, slow := hl7.FindDelimiters(d, blocks); fast != slow {
+				t.Fatalf("%+v in %q: %x, and byte by byte %x", d, blocks, fast, slow)
 			}
 		}
 	}
+}
+
+// A path is the same whichever of the values before it were asked for theirs.
+func TestPathsInAnyOrder(t *testing.T) {
+	t.Parallel()
+	check := func(name string, raw []byte) {
+		m, err := hl7.Parse(raw)
+		if err != nil {
+			return
+		}
+		var all []string
+		for c := m.Walk(); c.Next(); {
+			all = append(all, fmt.Sprintf("%d %v %v", c.Segment(), c.Path(), c.Path()))
+		}
+		for every := 2; every < len(all); every *= 3 {
+			i := 0
+			for c := m.Walk(); c.Next(); i++ {
+				if i%every != every-1 {
+					continue
+				}
+				if got := fmt.Sprintf("%d %v %v", c.Segment(), c.Path(), c.Path()); got != all[i] {
+					t.Fatalf("%s: every %dth: %s, want %s", name, every, got, all[i])
+				}
+			}
+		}
+	}
+	for name, raw := range corpus(t) {
+		check(name, raw)
+	}
+	long := strings.Repeat(strings.Repeat("x", 3000)+"|a^"+strings.Repeat("&~b", 700)+"|^c~d&"+strings.Repeat("y", 63)+"~~"+strings.Repeat("|", 500), 3)
+	check("long", []byte("MSH|^~\\&|A^B|"+long+"\r\n\rPID|"+long+"\rFHS|^~\\&|"+long+"\r"+strings.Repeat("ZZZ\r", 100)+strings.Repeat("OBX|1\r", 100)+"torn|"+long+"\rOBX|"+long))
 }

@@ -1,9 +1,9 @@
 package hl7
 
-// FindDelimiters finds the delimiters in a block both ways.
-func FindDelimiters(d Delimiters, block *[blockSize]byte) (fast, slow [2]uint64) {
+// FindDelimiters finds the delimiters in blocks both ways.
+func FindDelimiters(d Delimiters, blocks []byte) (fast, slow masks) {
 	p := d.patterns()
-	findDelimiters(block, &p, &fast)
-	findDelimitersSlowly(block, &p, &slow)
+	findDelimiters(blocks, &p, &fast)
+	findDelimitersSlowly(blocks, &p, &slow)
 	return fast, slow
 }

@@ -2,8 +2,8 @@
 
 package hl7
 
-// findDelimiters sets a bit in masks for each byte of block that is one of the six in
-// patterns, the first in the lowest bit.
+// findDelimiters finds each byte of text that is one of the six in patterns. There is at
+// least one block in text, all of them are whole, and there are no more than masks.
 //
 //go:noescape
-func findDelimiters(block *[blockSize]byte, patterns *[6][16]byte, masks *[2]uint64)
+func findDelimiters(text []byte, patterns *[6][16]byte, found *masks)

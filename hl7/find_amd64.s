@@ -2,21 +2,23 @@
 
 #include "textflag.h"
 
-// func findDelimiters(block *[128]byte, patterns *[6][16]byte, masks *[2]uint64)
+// func findDelimiters(text []byte, patterns *[6][16]byte, found *masks)
 //
 // Sixteen bytes at a time are compared with each of six delimiters. It needs SSE2 alone,
-// which every amd64 has.
-TEXT ·findDelimiters(SB), NOSPLIT, $0-24
-	MOVQ block+0(FP), SI
-	MOVQ patterns+8(FP), DI
-	MOVQ masks+16(FP), DX
+// which every amd64 has. The last two are line ends, whose masks are 128 bytes behind the
+// others.
+TEXT ·findDelimiters(SB), NOSPLIT, $0-40
+	MOVQ text_base+0(FP), SI
+	MOVQ text_len+8(FP), CX
+	MOVQ patterns+24(FP), DI
+	MOVQ found+32(FP), DX
 	MOVOU (DI), X0
 	MOVOU 16(DI), X1
 	MOVOU 32(DI), X2
 	MOVOU 48(DI), X3
 	MOVOU 64(DI), X4
 	MOVOU 80(DI), X5
-	MOVQ $8, CX
+	SHRQ $4, CX
 
 next:
 	MOVOU (SI), X6
@@ -33,11 +35,13 @@ next:
 	POR X8, X7
 	MOVO X6, X8
 	PCMPEQB X4, X8
-	POR X8, X7
 	PCMPEQB X5, X6
+	POR X8, X6
 	POR X6, X7
 	PMOVMSKB X7, AX
+	PMOVMSKB X6, BX
 	MOVW AX, (DX)
+	MOVW BX, 128(DX)
 	ADDQ $16, SI
 	ADDQ $2, DX
 	DECQ CX

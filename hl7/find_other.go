@@ -2,6 +2,6 @@
 
 package hl7
 
-func findDelimiters(block *[blockSize]byte, patterns *[6][16]byte, masks *[2]uint64) {
-	findDelimitersSlowly(block, patterns, masks)
+func findDelimiters(text []byte, patterns *[6][16]byte, found *masks) {
+	findDelimitersSlowly(text, patterns, found)
 }
