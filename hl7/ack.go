@@ -2,6 +2,7 @@ package hl7
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -82,17 +83,21 @@ func (h *Header) appendAck(dst []byte, a Ack) []byte {
 		a.Time = time.Now()
 	}
 	version := h.component(12, 1)
-	dst = append(dst, "MSH"...)
-	dst = append(dst, fs)
-	if h.msh == nil {
-		dst = d.appendEncodingCharacters(dst)
+	switch {
+	case h.n >= 4:
+		dst = append(dst, h.msh[:h.starts[3-3]-1]...)
+		dst = append(dst, h.msh[h.starts[5-3]-1:h.starts[7-3]-1]...)
+		dst = append(dst, h.msh[h.starts[3-3]-1:h.starts[5-3]-1]...)
+	case h.msh == nil:
 		version = []byte("2.3")
-	} else {
+		dst = d.appendEncodingCharacters(append(dst, "MSH|"...))
+		dst = append(dst, fs, fs, fs, fs)
+	default:
+		dst = append(append(dst, "MSH"...), fs)
 		dst = append(dst, h.Field(2)...)
-	}
-	for _, f := range []int{5, 6, 3, 4} {
-		dst = append(dst, fs)
-		dst = append(dst, h.Field(f)...)
+		for _, f := range []int{5, 6, 3, 4} {
+			dst = append(append(dst, fs), h.Field(f)...)
+		}
 	}
 	dst = append(dst, fs)
 	dst = appendTime(dst, a.Time)
@@ -104,18 +109,15 @@ func (h *Header) appendAck(dst []byte, a Ack) []byte {
 	} else {
 		dst = h.appendText(dst, a.ControlID, d)
 	}
-	dst = append(dst, fs)
-	if p := h.Field(11); len(p) > 0 {
-		dst = append(dst, p...)
-	} else {
-		dst = append(dst, 'P')
+	processing := h.Field(11)
+	if len(processing) == 0 {
+		processing = []byte("P")
 	}
-	dst = append(dst, fs)
+	dst = append(append(dst, fs), processing...)
 	if v := h.Field(12); len(v) > 0 {
-		dst = append(dst, v...)
-	} else {
-		dst = append(dst, version...)
+		version = v
 	}
+	dst = append(append(dst, fs), version...)
 	charset := h.Field(18)
 	if len(charset) > 0 || a.AcceptAcknowledgement != "" || a.ApplicationAcknowledgement != "" {
 		dst = append(dst, fs, fs, fs)
@@ -252,41 +254,62 @@ func atMost(version []byte, want ...int) bool {
 	return true
 }
 
-// idAlphabet has 32 characters, so that five random bits make one.
-const idAlphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-
 // appendRandomID appends a control id of 20 characters, which is what MSH-10 holds in
-// every version. It is unique and no secret, so the fast generator will do.
+// every version. It is unique and no secret, so the fast generator will do. Five random
+// bits make a character.
 func appendRandomID(dst []byte) []byte {
-	var id [20]byte
-	for half := 0; half < 20; half += 10 {
-		bits := rand.Uint64()
-		for n := range 10 {
-			id[half+n] = idAlphabet[bits&31]
-			bits >>= 5
-		}
-	}
-	return append(dst, id[:]...)
+	first, second := rand.Uint64(), rand.Uint64()
+	dst = binary.LittleEndian.AppendUint64(dst, idCharacters(first))
+	dst = binary.LittleEndian.AppendUint64(dst, idCharacters(second))
+	return binary.LittleEndian.AppendUint32(dst, uint32(idCharacters(first>>40|second>>40<<24)))
 }
 
-// appendTime appends t as YYYYMMDDHHMMSS and its zone. It does in a third of the time
+// idCharacters returns eight characters for the lower 40 bits, each one of
+// 0123456789ABCDEFGHJKMNPQRSTVWXYZ: letters that look like figures are left out.
+func idCharacters(bits uint64) uint64 {
+	// Five bits into each byte.
+	bits = bits&0xfffff | bits&0xfffff00000<<12
+	bits = bits&0x000003ff000003ff | bits&0x000ffc00000ffc00<<6
+	bits = bits&0x001f001f001f001f | bits&0x03e003e003e003e0<<3
+	atLeast := func(n uint64) uint64 { return (bits + (0x80-n)*lowBits) >> 7 & lowBits }
+	return bits + '0'*lowBits + 7*atLeast(10) + atLeast(18) + atLeast(20) + atLeast(22) + atLeast(27)
+}
+
+// twoDigits has the numbers below a hundred.
+const twoDigits = "0001020304050607080910111213141516171819" +
+	"2021222324252627282930313233343536373839" +
+	"4041424344454647484950515253545556575859" +
+	"6061626364656667686970717273747576777879" +
+	"8081828384858687888990919293949596979899"
+
+// appendTime appends t as YYYYMMDDHHMMSS and its zone. It does in a quarter of the time
 // what the layout 20060102150405-0700 does.
 func appendTime(dst []byte, t time.Time) []byte {
-	year, month, day := t.Date()
+	_, offset := t.Zone()
+	// The same figures in UTC, which looks for no zone again.
+	u := time.Unix(t.Unix()+int64(offset), 0).UTC()
+	year, month, day := u.Date()
 	if year < 0 || year > 9999 {
 		return t.AppendFormat(dst, "20060102150405-0700")
 	}
-	hour, minute, second := t.Clock()
-	_, offset := t.Zone()
-	sign := byte('+')
-	if offset < 0 {
-		sign, offset = '-', -offset
+	hour, minute, second := u.Clock()
+	sign, zone := byte('+'), offset/60
+	if zone < 0 {
+		sign, zone = '-', -zone
 	}
-	for _, n := range [...]int{year / 100, year % 100, int(month), day, hour, minute, second} {
-		dst = append(dst, byte('0'+n/10), byte('0'+n%10))
-	}
-	h, m := offset/3600, offset/60%60
-	return append(dst, sign, byte('0'+h/10), byte('0'+h%10), byte('0'+m/10), byte('0'+m%10))
+	two := func(n int) (byte, byte) { return twoDigits[2*n%200], twoDigits[2*n%200+1] }
+	var b [19]byte
+	b[0], b[1] = two(year / 100)
+	b[2], b[3] = two(year % 100)
+	b[4], b[5] = two(int(month))
+	b[6], b[7] = two(day)
+	b[8], b[9] = two(hour)
+	b[10], b[11] = two(minute)
+	b[12], b[13] = two(second)
+	b[14] = sign
+	b[15], b[16] = two(zone / 60)
+	b[17], b[18] = two(zone % 60)
+	return append(dst, b[:]...)
 }
 
 // Enhanced reports whether the sender asks for enhanced mode: whether MSH-15 or MSH-16

@@ -3,6 +3,7 @@ package hl7
 import (
 	"bytes"
 	"encoding/binary"
+	"math/bits"
 	"unicode/utf8"
 )
 
@@ -30,16 +31,14 @@ const maxMessage = 1<<32 - 1
 
 // ParseHeader reads the MSH segment at the beginning of raw. Line ends and a byte order
 // mark before it are skipped. An error is a [*ParseError].
-func ParseHeader(raw []byte) (Header, error) {
-	var h Header
+func ParseHeader(raw []byte) (h Header, err error) {
 	w := detectWide(raw)
 	if w.size > 0 {
-		var err error
 		if raw, err = w.decode(w.line(raw)); err != nil {
 			return h, err
 		}
 	}
-	_, err := h.parse(raw, w)
+	_, err = h.parse(raw, w)
 	return h, err
 }
 
@@ -47,7 +46,7 @@ func ParseHeader(raw []byte) (Header, error) {
 // single bytes.
 func (h *Header) parse(raw []byte, w wide) (start int, err error) {
 	*h = Header{wide: w}
-	if len(raw) > maxMessage {
+	if uint64(len(raw)) > maxMessage {
 		return 0, &ParseError{Reason: "the message is larger than 4 GiB"}
 	}
 	start = skipBefore(raw)
@@ -55,16 +54,20 @@ func (h *Header) parse(raw []byte, w wide) (start int, err error) {
 		return start, &ParseError{Offset: start, Reason: notMSH(raw[start:])}
 	}
 	msh := raw[start:]
-	// The delimiters are in the first bytes, or too many.
-	head := msh[:min(len(msh), 11)]
-	for i := 3; i < len(head); i++ {
-		if isLineEnd(head[i]) {
-			head = head[:i]
+	if bytes.HasPrefix(msh, []byte(`MSH|^~\&|`)) {
+		h.delims = DefaultDelimiters() // as readDelimiters would find
+	} else {
+		// The delimiters are in the first bytes, or too many.
+		head := msh[:min(len(msh), 11)]
+		for i := 3; i < len(head); i++ {
+			if isLineEnd(head[i]) {
+				head = head[:i]
+			}
 		}
-	}
-	if h.delims, _, err = readDelimiters(head, start); err != nil {
-		h.delims = Delimiters{}
-		return start, err
+		if h.delims, _, err = readDelimiters(head, start); err != nil {
+			h.delims = Delimiters{}
+			return start, err
+		}
 	}
 	end, plain := h.index(msh)
 	h.msh = msh[:end]
@@ -74,42 +77,62 @@ func (h *Header) parse(raw []byte, w wide) (start int, err error) {
 	return start, nil
 }
 
+// Words that have a bit or a number in each of their eight bytes.
+const (
+	lowBits  = 0x0101010101010101
+	highBits = 0x8080808080808080
+)
+
 // index finds the fields from MSH-3 on in cut, which begins with MSH or MSH masked. It
 // returns where the segment ends, and whether all of it is ASCII and nothing changes the
-// character set. It looks at each byte once, without a branch on what divides fields.
+// character set. It looks at eight bytes at a time.
 func (h *Header) index(cut []byte) (end int, isASCII bool) {
-	field, all, escape := h.delims.Field, byte(0), false
-	n, at := 0, 4
-	for ; at < len(cut) && n <= headerFields; at++ {
-		c := cut[at]
-		all |= c
-		if c < ' ' {
-			if isLineEnd(c) {
-				break
+	field := uint64(h.delims.Field) * lowBits
+	n, all, escape := 0, uint64(0), false
+	for at, ended := 4, false; !ended; at += 64 {
+		// A bit for each field delimiter in 64 bytes. A branch on each of them costs more.
+		delimiters := uint64(0)
+		for i := 0; i < 64 && !ended; i += 8 {
+			word := load(cut, at+i)
+			for control := ^(word | word<<1 | word<<2) & highBits; control != 0; control &= control - 1 {
+				which := bits.TrailingZeros64(control) / 8
+				end = at + i + which
+				if end >= len(cut) || isLineEnd(cut[end]) {
+					ended = true
+					word &= 1<<(8*which%64) - 1
+					break
+				}
+				escape = escape || cut[end] == 0x1b
 			}
-			escape = escape || c == 0x1b
+			all |= word
+			word ^= field
+			word = ^(word&^highBits + ^uint64(highBits) | word) & highBits // where it was field
+			delimiters |= word >> 7 * 0x0102040810204080 >> 56 << (i % 64)
 		}
-		h.starts[n] = uint32(at + 1)
-		divides := 0
-		if c == field {
-			divides = 1
+		for ; delimiters != 0 && n <= headerFields; delimiters &= delimiters - 1 {
+			h.starts[n] = uint32(at + bits.TrailingZeros64(delimiters) + 1)
+			n++
 		}
-		n += divides
 	}
-	end, isASCII = at, all < utf8.RuneSelf && !escape
 	if n > headerFields {
-		// More fields than anybody asks for.
-		n = headerFields
-		end = len(cut)
-		if i := segmentEnd(cut[at:]); i >= 0 {
-			end = at + i
-		}
-		isASCII = isASCII && isPlain(cut[at:end])
+		n = headerFields // more than anybody asks for
 	} else {
 		h.starts[n] = uint32(end + 1)
 	}
 	h.n = uint8(n)
-	return end, isASCII
+	return end, all&highBits == 0 && !escape
+}
+
+// load returns the eight bytes at a place of b, the first one lowest, and zeros for what is
+// behind its end.
+func load(b []byte, at int) (word uint64) {
+	if b = b[at:]; len(b) >= 8 {
+		return binary.LittleEndian.Uint64(b)
+	}
+	for i, c := range b {
+		word |= uint64(c) << (8 * i)
+	}
+	return word
 }
 
 // isPlain reports whether all of b is ASCII and nothing changes the character set.
@@ -241,17 +264,28 @@ func (h *Header) Field(n int) []byte {
 	return nil
 }
 
-// component returns component n of the first repetition of field f.
+// component returns component n of the first repetition of field f. Such fields are short:
+// byte by byte is the fastest way.
 func (h *Header) component(f, n int) []byte {
-	b := first(h.Field(f), h.delims.Repetition)
-	for ; n > 1; n-- {
-		i := indexDelimiter(b, h.delims.Component)
-		if i < 0 {
+	b, d := h.Field(f), &h.delims
+	begin := 0
+	for at, c := range b {
+		if c != d.Component && c != d.Repetition || c == 0 {
+			continue
+		}
+		if n == 1 {
+			return b[begin:at]
+		}
+		if c == d.Repetition {
 			return nil
 		}
-		b = b[i+1:]
+		n--
+		begin = at + 1
 	}
-	return first(b, h.delims.Component)
+	if n > 1 {
+		return nil
+	}
+	return b[begin:]
 }
 
 // ControlID returns MSH-10, the sender's own number for the message, in the bytes that
