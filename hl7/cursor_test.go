@@ -75,6 +75,9 @@ func TestFindDelimiters(t *testing.T) {
 				t.Fatalf("%+v in %q: %x, and byte by byte %x", d, blocks, fast, slow)
 			}
 		}
+		if fast, slow := hl7.FindLineEnds(blocks); fast != slow {
+			t.Fatalf("line ends in %q: %x, and word by word %x", blocks, fast, slow)
+		}
 	}
 }
 

@@ -7,3 +7,10 @@ func FindDelimiters(d Delimiters, blocks []byte) (fast, slow masks) {
 	findDelimitersSlowly(blocks, &p, &slow)
 	return fast, slow
 }
+
+// FindLineEnds finds the line ends in blocks both ways.
+func FindLineEnds(blocks []byte) (fast, slow [maskedBlocks]uint64) {
+	findLineEnds(blocks, &fast)
+	findLineEndsSlowly(blocks, &slow)
+	return fast, slow
+}

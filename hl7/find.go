@@ -1,5 +1,7 @@
 package hl7
 
+import "encoding/binary"
+
 // findDelimitersSlowly is findDelimiters for processors that have nothing for it.
 func findDelimitersSlowly(text []byte, patterns *[6][16]byte, found *masks) {
 	var kinds [256]uint8
@@ -18,6 +20,36 @@ func findDelimitersSlowly(text []byte, patterns *[6][16]byte, found *masks) {
 		}
 		found.all[n], found.lines[n] = all, lines
 	}
+}
+
+// findLineEndsSlowly is findLineEnds for processors that have nothing for it.
+func findLineEndsSlowly(text []byte, ends *[maskedBlocks]uint64) {
+	for n := range len(text) / blockSize {
+		block := text[n*blockSize:][:blockSize]
+		ends[n] = 0
+		for i := 0; i < blockSize; i += 16 {
+			first, second := binary.LittleEndian.Uint64(block[i:]), binary.LittleEndian.Uint64(block[i+8:])
+			if ((first-' '*lowBits)&^first|(second-' '*lowBits)&^second)&highBits == 0 {
+				continue // no control characters
+			}
+			ends[n] |= (equal(first, '\r'*lowBits) | equal(first, '\n'*lowBits)) << i
+			ends[n] |= (equal(second, '\r'*lowBits) | equal(second, '\n'*lowBits)) << (i + 8)
+		}
+	}
+}
+
+// Words that have a bit or a number in each of their eight bytes.
+const (
+	lowBits  = 0x0101010101010101
+	highBits = 0x8080808080808080
+)
+
+// equal returns eight bits that say which of the bytes of two words are the same, the
+// lowest in the lowest bit.
+func equal(word, other uint64) uint64 {
+	word ^= other
+	word = ^(word&^highBits + ^uint64(highBits) | word) & highBits
+	return word >> 7 * 0x0102040810204080 >> 56
 }
 
 // patterns are the delimiters and, last, the line ends as findDelimiters wants them: each

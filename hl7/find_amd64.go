@@ -7,3 +7,9 @@ package hl7
 //
 //go:noescape
 func findDelimiters(text []byte, patterns *[6][16]byte, found *masks)
+
+// findLineEnds sets a bit in ends for each byte of text that is a carriage return or a line
+// feed, the first byte in the lowest bit. Of text holds what findDelimiters says.
+//
+//go:noescape
+func findLineEnds(text []byte, ends *[maskedBlocks]uint64)

@@ -47,3 +47,38 @@ next:
 	DECQ CX
 	JNZ next
 	RET
+
+// func findLineEnds(text []byte, ends *[16]uint64)
+TEXT ·findLineEnds(SB), NOSPLIT, $0-32
+	MOVQ text_base+0(FP), SI
+	MOVQ text_len+8(FP), CX
+	MOVQ ends+24(FP), DX
+	MOVQ $0x0d0d0d0d0d0d0d0d, AX
+	MOVQ AX, X0
+	PUNPCKLQDQ X0, X0
+	MOVQ $0x0a0a0a0a0a0a0a0a, AX
+	MOVQ AX, X1
+	PUNPCKLQDQ X1, X1
+	SHRQ $5, CX
+
+more:
+	MOVOU (SI), X2
+	MOVOU 16(SI), X4
+	MOVO X2, X3
+	MOVO X4, X5
+	PCMPEQB X0, X2
+	PCMPEQB X1, X3
+	PCMPEQB X0, X4
+	PCMPEQB X1, X5
+	POR X3, X2
+	POR X5, X4
+	PMOVMSKB X2, AX
+	PMOVMSKB X4, BX
+	SHLL $16, BX
+	ORL BX, AX
+	MOVL AX, (DX)
+	ADDQ $32, SI
+	ADDQ $4, DX
+	DECQ CX
+	JNZ more
+	RET

@@ -5,3 +5,5 @@ package hl7
 func findDelimiters(text []byte, patterns *[6][16]byte, found *masks) {
 	findDelimitersSlowly(text, patterns, found)
 }
+
+func findLineEnds(text []byte, ends *[maskedBlocks]uint64) { findLineEndsSlowly(text, ends) }

@@ -77,12 +77,6 @@ func (h *Header) parse(raw []byte, w wide) (start int, err error) {
 	return start, nil
 }
 
-// Words that have a bit or a number in each of their eight bytes.
-const (
-	lowBits  = 0x0101010101010101
-	highBits = 0x8080808080808080
-)
-
 // index finds the fields from MSH-3 on in cut, which begins with MSH or MSH masked. It
 // returns where the segment ends, and whether all of it is ASCII and nothing changes the
 // character set. It looks at eight bytes at a time.
@@ -105,9 +99,7 @@ func (h *Header) index(cut []byte) (end int, isASCII bool) {
 				escape = escape || cut[end] == 0x1b
 			}
 			all |= word
-			word ^= field
-			word = ^(word&^highBits + ^uint64(highBits) | word) & highBits // where it was field
-			delimiters |= word >> 7 * 0x0102040810204080 >> 56 << (i % 64)
+			delimiters |= equal(word, field) << (i % 64)
 		}
 		for ; delimiters != 0 && n <= headerFields; delimiters &= delimiters - 1 {
 			h.starts[n] = uint32(at + bits.TrailingZeros64(delimiters) + 1)

@@ -1,9 +1,9 @@
 package hl7
 
 import (
-	"bytes"
 	"io"
 	"iter"
+	"math/bits"
 	"net"
 	"slices"
 )
@@ -272,37 +272,48 @@ func (m *Message) index() {
 		// More are added when they are needed: a large message may be one document.
 		m.spans = make([]span, 0, min(4+(len(m.raw)-int(m.start))/80, 1024))
 	}
+	// The first segment is known already; what ends it is a line end.
 	at := int(m.start)
-	rest := m.raw[at:]
-	cr, lf := bytes.IndexByte(rest, '\r'), bytes.IndexByte(rest, '\n')
-	for {
-		// The nearer end; the other one stays as it was found.
-		end := cr
-		if end < 0 || lf >= 0 && lf < cr {
-			end = lf
+	from := at + len(m.header.msh)
+	spans := m.spans[:cap(m.spans)]
+	n := 0
+	var ends [maskedBlocks]uint64
+	for from < len(m.raw) {
+		rest := m.raw[from:]
+		blocks := min(len(rest)/blockSize, maskedBlocks)
+		if blocks > 0 {
+			findLineEnds(rest[:blocks*blockSize], &ends)
+		} else {
+			var last [blockSize]byte
+			copy(last[:], rest)
+			findLineEnds(last[:], &ends)
+			blocks = 1
 		}
-		if end < 0 {
-			if at < len(m.raw) {
-				m.spans = append(m.spans, span{uint32(at), uint32(len(m.raw))})
+		for _, mask := range ends[:blocks] {
+			if ends := bits.OnesCount64(mask); len(spans)-n <= ends {
+				spans = slices.Grow(spans[:n], ends+1)
+				spans = spans[:cap(spans)]
 			}
-			return
-		}
-		if end > 0 {
-			m.spans = append(m.spans, span{uint32(at), uint32(at + end)})
-		}
-		at += end + 1
-		rest = m.raw[at:]
-		if cr == end {
-			cr = bytes.IndexByte(rest, '\r')
-		} else if cr >= 0 {
-			cr -= end + 1
-		}
-		if lf == end {
-			lf = bytes.IndexByte(rest, '\n')
-		} else if lf >= 0 {
-			lf -= end + 1
+			// Nearly half of the blocks have a line end: which of them, no processor can guess.
+			// So one is written in any case, and counted where it is one.
+			is := (mask | -mask) >> 63
+			for {
+				end := from + bits.TrailingZeros64(mask)
+				spans[n] = span{uint32(at), uint32(end)}
+				n += int(uint64(at-end) >> 63 & is) // a blank line is none
+				at += (end + 1 - at) & -int(is)
+				if mask &= mask - 1; mask == 0 || is == 0 {
+					break
+				}
+			}
+			from += blockSize
 		}
 	}
+	if at < len(m.raw) {
+		spans = append(spans[:n], span{uint32(at), uint32(len(m.raw))})
+		n++
+	}
+	m.spans = spans[:n]
 }
 
 // mask sees to it that no letter of the character set is taken for a delimiter.
@@ -379,7 +390,12 @@ func (m *Message) Segments() iter.Seq2[int, Segment] {
 
 // named reports whether segment i is called name.
 func (m *Message) named(i int, name segmentName) bool {
-	s := m.segment(i).cut
+	var s []byte
+	if m.isEdited() || m.rare != nil && m.rare.cut != nil {
+		s = m.segment(i).cut
+	} else {
+		s = m.raw[m.spans[i].start:m.spans[i].end]
+	}
 	return len(s) >= 3 && segmentName(s) == name && (len(s) == 3 || s[3] == m.header.delims.Field)
 }
 

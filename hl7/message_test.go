@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -355,4 +356,28 @@ func FuzzParseEncode(f *testing.F) {
 			t.Fatalf("its own acknowledgement: %+v, %v", ack, err)
 		}
 	})
+}
+
+// Segments are what stands between line ends, however long and however many.
+func TestSegmentsBetweenLineEnds(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(7, 8))
+	var m hl7.Message
+	for range 3000 {
+		raw := "MSH|^~\\&|" + strings.Repeat("x", random.IntN(80))
+		for range random.IntN(60) {
+			raw += []string{"\r", "\n", "\r\n", "\n\n\r", "PID|1", "\rZ", "\x0b", "\x8d\x8a", strings.Repeat("y", random.IntN(300)), strings.Repeat("\n|\r", random.IntN(60))}[random.IntN(10)]
+		}
+		if err := m.Parse([]byte(raw)); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, s := range m.Segments() {
+			got = append(got, string(s.Bytes()))
+		}
+		want := strings.FieldsFunc(raw, func(r rune) bool { return r == '\r' || r == '\n' })
+		if !slices.Equal(got, want) {
+			t.Fatalf("%q: got %q", raw, got)
+		}
+	}
 }

@@ -62,8 +62,8 @@ func (s Segment) Fields() iter.Seq2[int, Value] {
 
 // isHeader reports whether the segment's first field is its own field separator.
 func (s Segment) isHeader() bool {
-	name := s.name()
-	return len(name) == 3 && segmentName(name).isHeader()
+	cut := s.text.cut
+	return len(cut) >= 3 && (len(cut) == 3 || cut[3] == s.m.header.delims.Field) && segmentName(cut).isHeader()
 }
 
 func (n segmentName) isHeader() bool {
