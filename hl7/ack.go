@@ -313,8 +313,11 @@ func appendTime(dst []byte, t time.Time) []byte {
 }
 
 // Enhanced reports whether the sender asks for enhanced mode: whether MSH-15 or MSH-16
-// says anything (HL7 v2.9, chapter 2, 2.9.3).
-func (h *Header) Enhanced() bool { return len(h.Field(15)) > 0 || len(h.Field(16)) > 0 }
+// says anything (HL7 v2.9, chapter 2, 2.9.3). The HL7 null says nothing.
+func (h *Header) Enhanced() bool {
+	says := func(f []byte) bool { return len(f) > 0 && string(f) != `""` }
+	return says(h.Field(15)) || says(h.Field(16))
+}
 
 // WantsAccept reports whether the sender wants an accept acknowledgement (CA, CE or CR):
 // never in original mode, else as MSH-15 says. accepted is whether it would be CA.
@@ -333,7 +336,7 @@ func (h *Header) WantsApplication(accepted bool) bool {
 // acknowledgement too many is passed over, and for one too few a sender waits.
 func wants(condition string, accepted bool) bool {
 	switch condition {
-	case "", "NE":
+	case "", `""`, "NE":
 		return false
 	case "ER":
 		return !accepted

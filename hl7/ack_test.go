@@ -112,6 +112,18 @@ func TestAcknowledgementModes(t *testing.T) {
 	}
 }
 
+func TestNullModesAreNone(t *testing.T) {
+	t.Parallel()
+	h, err := hl7.ParseHeader([]byte("MSH|^~\\&|A|B|C|D|1||ADT^A01|1|P|2.5|||\"\"|\"\""))
+	if err != nil || h.Enhanced() || h.WantsAccept(true) || !h.WantsApplication(true) {
+		t.Error(err, h.Enhanced())
+	}
+	h, err = hl7.ParseHeader([]byte("MSH|^~\\&|A|B|C|D|1||ADT^A01|1|P|2.5|||\"\"|AL"))
+	if err != nil || !h.Enhanced() || h.WantsAccept(true) || !h.WantsApplication(true) {
+		t.Error(err, h.Enhanced())
+	}
+}
+
 func TestParseAckErrors(t *testing.T) {
 	t.Parallel()
 	const msh = "MSH|^~\\&|C|D|A|B|1||ACK|X|P|2.5\rMSA|AE|17\r"
