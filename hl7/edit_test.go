@@ -441,3 +441,30 @@ func TestWhatIsSetEndsWhereItShould(t *testing.T) {
 		t.Error("no name is known")
 	}
 }
+
+// An edit while ranging over a message ends nothing with a panic.
+func TestEditWhileRanging(t *testing.T) {
+	t.Parallel()
+	const raw = "MSH|^~\\&|A\rOBR|1\rOBX|1||a\rOBX|2||b\rOBR|2\rOBX|3||c\rOBX|4||d~e\r"
+	m := parse(t, raw)
+	for i, s := range m.Segments() {
+		if i > 0 {
+			m.Delete(hl7.MustPath(s.Name()))
+		}
+	}
+	for _, path := range []string{"OBX[*]-3", "OBX[*]-3[*]", "OBR[*]/OBX[*]-3", "OBR[*]/OBX-3", "OBR[*]/OBX[last]-3[*]"} {
+		for _, gone := range []string{"OBX[*]", "OBX[last]", "OBR[last]", "OBR[*]", "OBX-3", "OBX[*]-3[*]"} {
+			m := parse(t, raw)
+			n := 0
+			for range m.All(hl7.MustPath(path)) {
+				m.Delete(hl7.MustPath(gone))
+				if n++; n > 20 {
+					t.Fatalf("%s, deleting %s, has no end", path, gone)
+				}
+			}
+			if n == 0 {
+				t.Errorf("%s: nothing was yielded", path)
+			}
+		}
+	}
+}

@@ -377,10 +377,12 @@ func (m *Message) Segment(i int) Segment {
 	return Segment{m, m.segment(i)}
 }
 
-// Segments yields every segment with its place in the message, from 0.
+// Segments yields every segment with its place in the message, from 0. The message may be
+// edited meanwhile: what comes next is what stands at the next place then, so that the
+// segment behind one that was deleted is passed over.
 func (m *Message) Segments() iter.Seq2[int, Segment] {
 	return func(yield func(int, Segment) bool) {
-		for i := range m.Len() {
+		for i := 0; i < m.Len(); i++ {
 			if !yield(i, Segment{m, m.segment(i)}) {
 				return
 			}
@@ -561,7 +563,9 @@ func (m *Message) Get(p Path) string {
 }
 
 // All yields every text that p names, each with its own path, in the order of the
-// message. Without a [*] in p that is one at most. See [Message.Get].
+// message. Without a [*] in p that is one at most. See [Message.Get]. The message may be
+// edited meanwhile, as [Message.Segments] says; a path that was yielded before a segment
+// was deleted may name another one then.
 func (m *Message) All(p Path) iter.Seq2[Path, string] {
 	return func(yield func(Path, string) bool) {
 		for q, v := range m.LookupAll(p) {
@@ -655,7 +659,7 @@ func (m *Message) matches(p place, from, to int) iter.Seq[match] {
 			return
 		}
 		n := 0
-		for i := from; i < to; i++ {
+		for i := from; i < min(to, m.Len()); i++ { // one may have been deleted
 			if m.named(i, p.name) {
 				if n++; !yield(match{i, n}) {
 					return
