@@ -47,12 +47,25 @@ func (m *Message) Unmarshal(v any) error {
 }
 
 // UnmarshalAt reads the one place at p, into what v points to: a struct of a segment or of
-// a field, such as a [CX], or any other type that [Message.Unmarshal] knows for a field. It
-// reports false when the place is absent or empty.
+// a field, such as a [CX], or any other type that [Message.Unmarshal] knows for a field; a
+// slice is for all repetitions, or all segments. It reports false when the place is absent
+// or empty.
 func (m *Message) UnmarshalAt(p Path, v any) (bool, error) {
 	target := reflect.ValueOf(v)
 	if target.Kind() != reflect.Pointer || target.IsNil() {
 		return false, errors.New("hl7: a pointer is needed to read into")
+	}
+	if q := p; many(target.Type().Elem(), &q) {
+		var places []int
+		for at := range m.findAll(q) {
+			places = append(places, at)
+		}
+		s := scope{m: m, to: m.Len(), at: -1}
+		list, err := s.list(target.Type().Elem(), q, places)
+		if list.Len() > 0 {
+			target.Elem().Set(list)
+		}
+		return list.Len() > 0, err
 	}
 	at := m.Find(p)
 	if at < 0 {
@@ -82,7 +95,8 @@ func (m *Message) Marshal(v any) error {
 }
 
 // MarshalAt writes v, a struct such as a [CX] or any other type that [Message.Marshal]
-// knows for a field, to the one place at p.
+// knows for a field, to the one place at p. The elements of a slice are written to the
+// repetitions of p's field, from the first on.
 func (m *Message) MarshalAt(p Path, v any) error {
 	source := reflect.ValueOf(v)
 	if !source.IsValid() || source.Kind() == reflect.Pointer && source.IsNil() {
@@ -100,6 +114,16 @@ func (m *Message) MarshalAt(p Path, v any) error {
 	}
 	at := m.Find(p)
 	s := scope{m: m, from: at, to: m.Len(), at: at}
+	source = reflect.Indirect(source)
+	if q := p; source.IsValid() && many(source.Type(), &q) && q.repetition == every && !writesText(source.Type()) {
+		for i := range source.Len() {
+			q.repetition = i + 1
+			if err := s.writePlace(source.Index(i), at, q); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	return s.writePlace(source, at, p)
 }
 
@@ -228,48 +252,55 @@ func (s *scope) read(v reflect.Value) error {
 				places = append(places, found.at)
 			}
 		}
-		var errs []error
-		var list reflect.Value
 		if all {
-			list = reflect.MakeSlice(f.Type(), 0, len(places))
-		}
-		add := func(at int, q Path, v Value) {
-			element := reflect.New(f.Type().Elem()).Elem()
-			if err := s.readValue(element, at, q, v); err != nil {
-				errs = append(errs, err)
+			list, err := s.list(f.Type(), p, places)
+			if list.Len() > 0 {
+				f.Set(list)
 			}
-			list = reflect.Append(list, element)
+			return err
 		}
 		for _, at := range places {
-			switch {
-			case !all && own && s.in.field > 0:
+			if own && s.in.field > 0 {
 				return s.readValue(f, at, p, s.part(p))
-			case !all:
-				v, _ := s.m.lookupIn(s.m.segment(at), p)
-				return s.readValue(f, at, p, v)
-			case p.repetition != every:
-				v, _ := s.m.lookupIn(s.m.segment(at), p)
-				add(at, p, v)
-			default:
-				whole, ok := s.m.Segment(at).Field(p.field)
-				if !ok || whole.IsEmpty() {
-					continue
-				}
-				var outer scope
-				for n, v := range whole.Repetitions() {
-					q := p
-					if q.repetition, outer.value = n, v; p.component > 0 {
-						v = outer.part(p)
-					}
-					add(at, q, v)
-				}
 			}
+			v, _ := s.m.lookupIn(s.m.segment(at), p)
+			return s.readValue(f, at, p, v)
 		}
-		if all && list.Len() > 0 {
-			f.Set(list)
-		}
-		return errors.Join(errs...)
+		return nil
 	})
+}
+
+// list reads all that stands at p in the segments at some places into a slice.
+func (s *scope) list(t reflect.Type, p Path, places []int) (reflect.Value, error) {
+	var errs []error
+	list := reflect.MakeSlice(t, 0, len(places))
+	add := func(at int, q Path, v Value) {
+		element := reflect.New(t.Elem()).Elem()
+		if err := s.readValue(element, at, q, v); err != nil {
+			errs = append(errs, err)
+		}
+		list = reflect.Append(list, element)
+	}
+	for _, at := range places {
+		if p.repetition != every {
+			v, _ := s.m.lookupIn(s.m.segment(at), p)
+			add(at, p, v)
+			continue
+		}
+		whole, ok := s.m.Segment(at).Field(p.field)
+		if !ok || whole.IsEmpty() {
+			continue
+		}
+		var outer scope
+		for n, v := range whole.Repetitions() {
+			q := p
+			if q.repetition, outer.value = n, v; p.component > 0 {
+				v = outer.part(p)
+			}
+			add(at, q, v)
+		}
+	}
+	return list, errors.Join(errs...)
 }
 
 // part returns what stands at p, which is a part of the scope's own place.
@@ -318,6 +349,11 @@ func isText(t reflect.Type) bool {
 	return t != reflect.TypeFor[time.Time]() && t.Kind() != reflect.Pointer && reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
 }
 
+// writesText reports whether a type, or a pointer to it, writes itself.
+func writesText(t reflect.Type) bool {
+	return t != reflect.TypeFor[time.Time]() && t.Kind() != reflect.Pointer && reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextMarshaler]())
+}
+
 // A valueError stands for an error whose text may have content of a message.
 type valueError struct {
 	what string
@@ -360,11 +396,11 @@ func setText(f reflect.Value, text string) error {
 		}
 		f.SetInt(n)
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		n, err := NM(text).Int64()
-		if err != nil || n < 0 || f.OverflowUint(uint64(n)) {
+		n, err := NM(text).Rat()
+		if err != nil || !n.IsInt() || !n.Num().IsUint64() || f.OverflowUint(n.Num().Uint64()) {
 			return &valueError{"whole number that fits", err}
 		}
-		f.SetUint(uint64(n))
+		f.SetUint(n.Num().Uint64())
 	case reflect.Float32, reflect.Float64:
 		n, err := NM(text).Float64()
 		if err != nil || f.OverflowFloat(n) {
@@ -427,10 +463,32 @@ func (s *scope) segment(p Path) (int, error) {
 	if p.segment.n > 0 && seen+1 < p.segment.n || p.segment.n == last && seen > 0 {
 		return 0, fmt.Errorf("hl7: %v: there are only %d segments of that name", p, seen)
 	}
-	at = s.to
+	at = s.end()
 	s.m.insertSegment(at, []byte(p.segment.name.String()))
 	s.to++
 	return at, nil
+}
+
+// end returns where a segment is added to the scope. The next segment of the name of the
+// scope's own ends it, but what is right before that may belong to it already: what stands
+// before the first of the name, too, or an ORC.
+func (s *scope) end() int {
+	if s.at < 0 || s.to == s.m.Len() {
+		return s.to
+	}
+	own := s.m.Segment(s.at).named()
+	if s.m.Segment(s.to).named() != own {
+		return s.to
+	}
+	end := s.to
+	first, _ := s.m.find(place{name: own}, 0, s.to)
+	for before := first - 1; before > 0 && end-1 > s.at && s.m.Segment(before).named() == s.m.Segment(end-1).named(); before-- {
+		end--
+	}
+	if order := (segmentName{'O', 'R', 'C'}); end == s.to && own != order && end-1 > s.at && s.m.Segment(end-1).named() == order {
+		end--
+	}
+	return end
 }
 
 // writePlace writes to one place of the segment at a place.
@@ -441,7 +499,7 @@ func (s *scope) writePlace(f reflect.Value, at int, p Path) error {
 		}
 		f = f.Elem()
 	}
-	if f.Kind() == reflect.Struct && !isText(f.Type()) && f.Type() != reflect.TypeFor[time.Time]() {
+	if f.Kind() == reflect.Struct && !isText(f.Type()) && !writesText(f.Type()) && f.Type() != reflect.TypeFor[time.Time]() {
 		in := s.inner(at)
 		in.in = p
 		return in.write(f)
@@ -479,7 +537,13 @@ func (s *scope) reads(at int, p Path, t time.Time) bool {
 
 // textOf returns a value as HL7 writes it.
 func textOf(f reflect.Value) (string, error) {
-	if m, ok := f.Interface().(encoding.TextMarshaler); ok && f.Type() != reflect.TypeFor[time.Time]() {
+	if writesText(f.Type()) {
+		m, ok := f.Interface().(encoding.TextMarshaler)
+		if !ok {
+			pointed := reflect.New(f.Type())
+			pointed.Elem().Set(f)
+			m = pointed.Interface().(encoding.TextMarshaler)
+		}
 		text, err := m.MarshalText()
 		if err != nil {
 			return "", &valueError{f.Type().String(), err}

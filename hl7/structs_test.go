@@ -332,3 +332,103 @@ func TestUnmarshalManyRepetitions(t *testing.T) {
 		t.Error(err, len(patient.IDs), len(patient.Texts))
 	}
 }
+
+// A shout writes itself through a pointer, and reads itself not at all.
+type shout struct{ text string }
+
+func (s *shout) MarshalText() ([]byte, error) { return []byte(strings.ToUpper(s.text)), nil }
+
+func TestMarshalThroughPointerMethods(t *testing.T) {
+	t.Parallel()
+	m := parse(t, "MSH|^~\\&|A\r")
+	err := m.Marshal(struct {
+		Sender shout   `hl7:"MSH-3"`
+		All    []shout `hl7:"PID-3"`
+	}{shout{"lab"}, []shout{{"a"}, {"b"}}})
+	if err == nil {
+		err = m.MarshalAt(hl7.MustPath("PID-5"), shout{"c"})
+	}
+	if want := "MSH|^~\\&|LAB\rPID|||A~B||C\r"; err != nil || string(m.Bytes()) != want {
+		t.Errorf("%v %q", err, m.Bytes())
+	}
+}
+
+func TestUnmarshalAtReadsSlices(t *testing.T) {
+	t.Parallel()
+	m := parse(t, oruResult)
+	var ids []hl7.CX
+	if ok, err := m.UnmarshalAt(hl7.MustPath("PID-3"), &ids); !ok || err != nil || len(ids) != 2 || ids[1].IDNumber != "4712" {
+		t.Error(ok, err, ids)
+	}
+	var values []hl7.NM
+	if ok, err := m.UnmarshalAt(hl7.MustPath("OBR[1]/OBX[*]-5"), &values); !ok || err != nil || fmt.Sprint(values) != "[13.5 2]" {
+		t.Error(ok, err, values)
+	}
+	var orders []order
+	if ok, err := m.UnmarshalAt(hl7.MustPath("OBR"), &orders); !ok || err != nil || len(orders) != 2 || len(orders[0].Observations) != 2 {
+		t.Error(ok, err, orders)
+	}
+	before := len(ids)
+	if ok, err := m.UnmarshalAt(hl7.MustPath("PID-4"), &ids); ok || err != nil || len(ids) != before {
+		t.Error(ok, err, ids)
+	}
+	var numbers []int
+	if _, err := m.UnmarshalAt(hl7.MustPath("PID-5"), &numbers); err == nil {
+		t.Error("a name is a number")
+	}
+	if err := m.MarshalAt(hl7.MustPath("PID-3"), []hl7.CX{{IDNumber: "1"}, {IDNumber: "2"}}); err != nil || m.Get(hl7.MustPath("PID-3[2].1")) != "2" || m.Get(hl7.MustPath("PID-3[2].4")) != "NHS" {
+		t.Errorf("%v %q", err, m.Bytes())
+	}
+}
+
+func TestLargeUnsignedNumbers(t *testing.T) {
+	t.Parallel()
+	m := parse(t, "MSH|^~\\&|18446744073709551615|18446744073709551616|-1|1.5|300\r")
+	var n uint64
+	if ok, err := m.UnmarshalAt(hl7.MustPath("MSH-3"), &n); !ok || err != nil || n != 1<<64-1 {
+		t.Error(ok, err, n)
+	}
+	for _, p := range []string{"MSH-4", "MSH-5", "MSH-6"} {
+		if _, err := m.UnmarshalAt(hl7.MustPath(p), &n); err == nil {
+			t.Errorf("%s is %d", p, n)
+		}
+	}
+	var small uint8
+	if _, err := m.UnmarshalAt(hl7.MustPath("MSH-7"), &small); err == nil {
+		t.Error(small)
+	}
+}
+
+// What stands before a segment of the next group is that group's.
+func TestMarshalAddsBeforeTheNextGroup(t *testing.T) {
+	t.Parallel()
+	type added struct {
+		Orders []struct {
+			Number string `hl7:"2"`
+			Values []struct {
+				Value string `hl7:"5"`
+			} `hl7:"OBX"`
+		} `hl7:"OBR"`
+	}
+	for raw, want := range map[string]string{
+		"ORC|1\rOBR||1\rOBX|||||a\rNTE|1\rORC|2\rOBR||2\rOBX|||||b\r":      "ORC|1\rOBR||1\rOBX|||||a\rNTE|1\rOBX|||||+\rORC|2\rOBR||2\rOBX|||||b\rOBX|||||+\r",
+		"PID|1\rOBR||1\rORC|2\rOBR||2\r":                                   "PID|1\rOBR||1\rOBX|||||+\rORC|2\rOBR||2\rOBX|||||+\r",
+		"SPM|1\rORC|1\rOBR||1\rSPM|2\rORC|2\rOBR||2\rSPM|3\rORC|3\rOBR|\r": "SPM|1\rORC|1\rOBR||1\rOBX|||||+\rSPM|2\rORC|2\rOBR||2\rOBX|||||+\rSPM|3\rORC|3\rOBR|\rOBX|||||+\r",
+		"PID|1\rOBR||1\rOBX|||||a\rSPM|1\rOBR||2\rOBX|||||b\rSPM|2\r":      "PID|1\rOBR||1\rOBX|||||a\rSPM|1\rOBX|||||+\rOBR||2\rOBX|||||b\rSPM|2\rOBX|||||+\r",
+	} {
+		m := parse(t, "MSH|^~\\&|A\r"+raw)
+		var a added
+		if err := m.Unmarshal(&a); err != nil {
+			t.Fatal(err)
+		}
+		for i := range a.Orders {
+			o := &a.Orders[i]
+			o.Values = append(o.Values, struct {
+				Value string `hl7:"5"`
+			}{"+"})
+		}
+		if err := m.Marshal(a); err != nil || string(m.Bytes()) != "MSH|^~\\&|A\r"+want {
+			t.Errorf("%v, got\n%q, want\n%q", err, m.Bytes(), want)
+		}
+	}
+}
