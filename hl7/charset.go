@@ -28,13 +28,19 @@ type charset struct {
 	// sets are what escape sequences of ISO 2022 may change to. It is nil where MSH-18
 	// declares no such set.
 	sets []*isoSet
-	base *isoSet // the set that bytes over 127 are of at first, for writing
+	// surrogates tells that what is no UTF-8 is half of a surrogate pair.
+	surrogates bool
+	base       *isoSet // the set that bytes over 127 are of at first, for writing
 }
 
 // maxCharsets bounds the repetitions of MSH-18 that are looked at.
 const maxCharsets = 16
 
 var utf8Charset = charset{known: true}
+
+// wideCharset is that of a message that was converted from UTF-16 or UTF-32: UTF-8, and the
+// three bytes that stand for half of a surrogate pair.
+var wideCharset = charset{name: "wide", known: true, surrogates: true}
 
 // commonCharsets are those that most messages are in, by MSH-18.
 var commonCharsets = map[string]*charset{
@@ -281,6 +287,9 @@ func (c *charset) decode(b []byte) string {
 	case table == nil:
 		if utf8.Valid(b) {
 			return string(b)
+		}
+		if c.surrogates {
+			return strings.ToValidUTF8(string(b), "\ufffd")
 		}
 		table = charmap.ISO8859_1
 	}

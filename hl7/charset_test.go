@@ -200,6 +200,27 @@ func TestWideCharacterSets(t *testing.T) {
 	}
 }
 
+// Half of a surrogate pair spoils itself and not what stands around it, and goes nowhere else.
+func TestHalfSurrogates(t *testing.T) {
+	t.Parallel()
+	half := "\xff\xfe"
+	for _, u := range []uint16{'M', 'S', 'H', '|', '^', '|', 0x6f22, 0xd83d, 'x', 0xe9, '|'} {
+		half += string([]byte{byte(u), byte(u >> 8)})
+	}
+	m := parse(t, half)
+	if got := m.Get(hl7.MustPath("MSH-3")); got != "漢\ufffdxé" {
+		t.Errorf("%q", got)
+	}
+	v, _ := m.Lookup(hl7.MustPath("MSH-3"))
+	to := parse(t, "MSH|^~\\&|A\rPID|1\r")
+	if err := to.SetValue(hl7.MustPath("PID-3"), v); err != nil || to.Get(hl7.MustPath("PID-3")) != "漢\ufffdxé" {
+		t.Errorf("%v %q", err, to.Bytes())
+	}
+	if err := m.Reencode(hl7.Encoding{CharacterSet: "UNICODE UTF-8"}); err != nil || m.Get(hl7.MustPath("MSH-3")) != "漢\ufffdxé" {
+		t.Errorf("%v %q", err, m.Bytes())
+	}
+}
+
 func TestReplacement(t *testing.T) {
 	t.Parallel()
 	m := parse(t, header("8859/1")+"PID|1\r")

@@ -419,19 +419,20 @@ func (m *Message) deleteIn(p Path, removes bool) bool {
 	}
 	var all []found
 	for at, q := range m.findAll(p) {
-		if p.repetition == last {
+		switch {
+		case p.repetition == last:
 			q = m.fixed(q)
-		}
-		if p.repetition == every && p.component == 0 {
+		case p.repetition == every && p.component == 0:
 			q.repetition = 0 // the field with all of them
 			if f, ok := (Segment{m, m.segment(at)}).field(p.field); ok && len(f.raw) > 0 {
 				all = append(all, found{at, q})
 			}
 			continue
 		}
-		m.allIn(at, p, q, func(q Path, v Value) bool {
+		m.allIn(at, p, q, func(_ Path, v Value) bool {
 			if removes || !v.IsEmpty() {
 				all = append(all, found{at, q})
+				return false // once for each segment
 			}
 			return true
 		})
@@ -439,10 +440,18 @@ func (m *Message) deleteIn(p Path, removes bool) bool {
 	for _, f := range all {
 		var err error
 		switch {
-		case p.repetition == every && p.component == 0:
-			// Insert and remove mean the whole field where there is no repetition.
-			var t []byte
-			if t, err = m.emptied(m.segment(f.at), f.p); err == nil {
+		case p.repetition == every:
+			// One pass over the field, which may repeat very often. What takes the place of the
+			// field itself is nothing.
+			var value, t []byte
+			if p.component > 0 {
+				whole, _ := Segment{m, m.segment(f.at)}.field(p.field)
+				value, err = m.withoutPart(whole, p, removes)
+			}
+			if err == nil {
+				t, err = m.withField(m.segment(f.at), p.field, value)
+			}
+			if err == nil {
 				m.setSegment(f.at, m.masked(t))
 				if f.at == 0 {
 					m.rereadHeader()
@@ -460,13 +469,44 @@ func (m *Message) deleteIn(p Path, removes bool) bool {
 	return len(all) > 0
 }
 
-// emptied returns segment t without the repetitions of a field.
-func (m *Message) emptied(t text, p Path) ([]byte, error) {
-	n := p.field + 1
+// withoutPart returns field f without the component or subcomponent p in each repetition
+// that has it.
+func (m *Message) withoutPart(f text, p Path, removes bool) (out []byte, err error) {
+	d, op := m.header.delims, replace
+	if removes {
+		op = remove
+	}
+	levels := []level{{d.Component, p.component}}
+	if p.subcomponent > 0 {
+		levels = append(levels, level{d.Subcomponent, p.subcomponent})
+	}
+	out = make([]byte, 0, len(f.raw))
+	for rest, more := f, true; more; {
+		var head text
+		head, rest, more = rest.next(d.Repetition)
+		part, ok := head.part(p.component, d.Component)
+		if ok && p.subcomponent > 0 {
+			_, ok = part.part(p.subcomponent, d.Subcomponent)
+		}
+		if !ok {
+			out = append(out, head.raw...)
+		} else if out, err = splice(out, head, levels, nil, op); err != nil {
+			return nil, err
+		}
+		if more {
+			out = append(out, d.Repetition)
+		}
+	}
+	return out, nil
+}
+
+// withField returns segment t with value in place of a whole field.
+func (m *Message) withField(t text, field int, value []byte) ([]byte, error) {
+	n := field + 1
 	if (Segment{m, t}).isHeader() {
 		n--
 	}
-	return splice(make([]byte, 0, len(t.raw)), t, []level{{m.header.delims.Field, n}}, nil, replace)
+	return splice(make([]byte, 0, len(t.raw)), t, []level{{m.header.delims.Field, n}}, value, replace)
 }
 
 // Renumber puts 1, 2, 3 and so on into the set ids (field 1) of all segments of p's name.

@@ -468,3 +468,19 @@ func TestEditWhileRanging(t *testing.T) {
 		}
 	}
 }
+
+// A part is taken out of very many repetitions in linear time.
+func TestDeletePartsOfManyRepetitions(t *testing.T) {
+	t.Parallel()
+	const n = 200_000
+	m := parse(t, "MSH|^~\\&|A\rPID|1||"+strings.Repeat("a^b&c~", n)+"d|e\r")
+	if !m.Remove(hl7.MustPath("PID-3[*].2.1")) || !m.Delete(hl7.MustPath("PID-3[*].1")) {
+		t.Error("nothing is gone")
+	}
+	if want := "MSH|^~\\&|A\rPID|1||" + strings.Repeat("^c~", n) + "|e\r"; string(m.Bytes()) != want {
+		t.Errorf("%d bytes, want %d", len(m.Bytes()), len(want))
+	}
+	if m.Delete(hl7.MustPath("PID-3[*].1")) || m.Remove(hl7.MustPath("PID-3[*].3")) {
+		t.Error("something is gone that wasn't there")
+	}
+}

@@ -117,7 +117,7 @@ func (w *jsonWriter) raw(b []byte, tagged bool) any {
 	s := w.charset.decode(b)
 	if back, err := w.charset.encodeRaw(s); err != nil || !bytes.Equal(back, b) {
 		if w.charset.table == nil && w.charset.multi == nil && !utf8.Valid(b) {
-			return map[string]string{"8859/1": s} // as decode has read it
+			return map[string]string{"8859/1": (&charset{known: true, table: charmap.ISO8859_1}).decode(b)}
 		}
 		return map[string]string{"base64": base64.StdEncoding.EncodeToString(b)}
 	}

@@ -127,7 +127,9 @@ func (m *Message) charset() *charset {
 	m.asked = true
 	named := m.header.Field(18)
 	switch {
-	case m.header.wide.size > 0 || m.rarely().transport == "" && len(named) == 0:
+	case m.header.wide.size > 0:
+		m.values = &wideCharset
+	case m.rarely().transport == "" && len(named) == 0:
 		m.values = &utf8Charset
 	case m.rarely().transport != "":
 		c := charsetOf(m.rare.transport)
