@@ -3,6 +3,7 @@ package hl7
 import (
 	"bytes"
 	"errors"
+	"iter"
 	"strings"
 	"unicode/utf8"
 
@@ -225,26 +226,31 @@ func shiftJISWidth(b []byte) int {
 // masks reports whether a byte that looks like a delimiter may be a part of a letter.
 func (c *charset) masks() bool { return c.width != nil || c.sets != nil }
 
-// mask stands in place of the bytes of a letter.
-const mask = 0x80
+// masked stands in place of the bytes of a letter.
+const masked = 0x80
 
 // cut returns b with its letters masked, or b itself where no letter looks like a
 // delimiter.
 func (c *charset) cut(b []byte, d Delimiters) []byte {
-	if !c.masks() {
+	switch {
+	case !c.masks():
 		return b
+	case c.sets == nil:
+		// A set that isn't declared changes how a value is read, not where it ends.
+		return c.mask(b, d, 0)
 	}
+	return c.mask(b, d, d.Escape)
+}
+
+// mask returns b with its letters masked.
+func (c *charset) mask(b []byte, d Delimiters, escape byte) []byte {
 	cut := bytes.Clone(b)
-	escape := d.Escape
-	if c.sets == nil {
-		escape = 0 // a set that isn't declared changes how a value is read, not where it ends
-	}
 	r := reader{charset: c, rest: b, escape: escape}
 	for at := 0; len(r.rest) > 0; {
 		n, kind := r.next()
 		if kind != single {
 			for i := range n {
-				cut[at+i] = mask
+				cut[at+i] = masked
 			}
 		} else if b[at] == escape && escape != 0 {
 			// The end of one sequence is not the beginning of another.
@@ -263,11 +269,42 @@ func (c *charset) text(t text, d Delimiters) string {
 	at := indexDelimiter(t.cut, d.Escape)
 	switch {
 	case c.sets != nil || at >= 0 && switches(t.raw[at:], d.Escape):
-		return c.switching(t.raw, d)
+		return c.switching(t.raw, d, new(shift))
 	case at < 0:
 		return c.decode(t.raw)
 	}
 	return c.decode(appendUnescaped(make([]byte, 0, len(t.raw)), t, d))
+}
+
+// pieces yields the texts of a value and, between them, the sequences that mean something
+// and that stays says of that they are no part of the text. A set that one text has changed
+// to is in force in the next.
+func (c *charset) pieces(t text, d Delimiters, stays func(sequence []byte) bool) iter.Seq2[string, []byte] {
+	return func(yield func(string, []byte) bool) {
+		at := indexDelimiter(t.cut, d.Escape)
+		switching := c.sets != nil || at >= 0 && switches(t.raw[at:], d.Escape)
+		if switching && c.sets == nil {
+			t.cut = c.mask(t.raw, d, d.Escape) // these letters may look like an escape character
+		}
+		var in shift
+		read := func(t text) string {
+			if switching {
+				return c.switching(t.raw, d, &in)
+			}
+			return c.text(t, d)
+		}
+		for begin := 0; ; {
+			before, sequence, behind := cutSequence(t.slice(begin, len(t.raw)), d)
+			if sequence != nil && !stays(sequence) {
+				begin = len(t.raw) - len(behind.raw)
+				continue
+			}
+			if !yield(read(t.slice(0, begin+len(before.raw))), sequence) || sequence == nil {
+				return
+			}
+			begin, t = 0, behind
+		}
+	}
 }
 
 // decode returns b as text. Bytes that are no UTF-8 where UTF-8 was expected are read

@@ -181,42 +181,19 @@ func (v Value) Formatted() string {
 	var out strings.Builder
 	indent, once := 0, 0
 	fresh := true // at the beginning of a line
-	plain := 0    // where the text before the next command begins
-	write := func(to int) {
-		s := Value{v.m, v.text.slice(plain, to), false}.Text()
-		if s == "" {
-			return
-		}
-		if fresh {
-			out.WriteString(strings.Repeat(" ", max(indent+once, 0)))
-			fresh, once = false, 0
-		}
-		out.WriteString(s)
+	stays := func(sequence []byte) bool {
+		_, _, ok := formatCommand(string(sequence))
+		return ok
 	}
-	for at := 0; ; {
-		i := indexDelimiter(v.text.cut[at:], d.Escape)
-		if i < 0 {
-			break
-		}
-		at += i
-		end := bytes.IndexByte(v.text.cut[at+1:], d.Escape)
-		if end < 0 {
-			break
-		}
-		s := string(v.text.raw[at+1 : at+1+end])
-		command, n, ok := formatCommand(s)
-		if !ok {
-			if _, resolved := appendSequence(nil, []byte(s), d); resolved {
-				at += end + 2
-			} else {
-				at += end + 1
+	for text, sequence := range v.m.charset().pieces(v.text, d, stays) {
+		if text != "" {
+			if fresh {
+				out.WriteString(strings.Repeat(" ", max(indent+once, 0)))
+				fresh, once = false, 0
 			}
-			continue
+			out.WriteString(text)
 		}
-		write(at)
-		at += end + 2
-		plain = at
-		switch command {
+		switch command, n, _ := formatCommand(string(sequence)); command {
 		case "br", "ce":
 			out.WriteByte('\n')
 			fresh = true
@@ -231,7 +208,6 @@ func (v Value) Formatted() string {
 			once = n
 		}
 	}
-	write(len(v.text.raw))
 	return out.String()
 }
 

@@ -105,3 +105,29 @@ func FuzzEscape(f *testing.F) {
 		}
 	})
 }
+
+// A change of the character set outlasts what is between the pieces of a text.
+func TestPiecesKeepTheCharacterSet(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ msh18, raw, text, reencoded string }{
+		{"~KS X 1001", "\x1b$)C\xb1\xe8\\H\\\xb1\xe8\\N\\a\xb1\xe8", "김김a김", `김\H\김\N\a김`},
+		{"", "\\M242943\\\xb1\xe8\\H\\\xb1\xe8\\N\\", "김김", `김\H\김\N\`},
+		{"", `\M2442\;3\C2842\\H\\M2442\;3\C2842\\N\`, "山山", `山\H\山\N\`},
+	} {
+		m := parse(t, "MSH|^~\\&|A|||||||||||||||"+c.msh18+"\rNTE|"+c.raw+"\r")
+		v, _ := m.Lookup(hl7.MustPath("NTE-1"))
+		pieces := ""
+		for p := range v.Pieces() {
+			pieces += p.Text
+		}
+		if got := v.Formatted(); got != c.text || pieces != c.text {
+			t.Errorf("%q: formatted %q, in pieces %q, want %q", c.raw, got, pieces, c.text)
+		}
+		if err := m.Reencode(hl7.Encoding{CharacterSet: "UNICODE UTF-8", Delimiters: hl7.DefaultDelimiters()}); err != nil {
+			t.Error(err)
+		}
+		if v, _ := m.Lookup(hl7.MustPath("NTE-1")); string(v.Raw()) != c.reencoded {
+			t.Errorf("%q becomes %q, want %q", c.raw, v.Raw(), c.reencoded)
+		}
+	}
+}

@@ -216,9 +216,9 @@ func switches(b []byte, escape byte) bool {
 // A reader steps through bytes in a character set.
 type reader struct {
 	*charset
-	rest         []byte
-	escape       byte
-	lower, upper *isoSet // nil is the message's own
+	rest   []byte
+	escape byte
+	shift
 }
 
 // The kinds of what a reader comes to.
@@ -266,11 +266,16 @@ func (r *reader) next() (int, int) {
 	return 1, single
 }
 
-// switching returns raw as text where escape sequences may change the set.
-func (c *charset) switching(raw []byte, d Delimiters) string {
+// A shift is the sets that are in force somewhere in a value. The zero shift is the
+// message's own.
+type shift struct{ lower, upper *isoSet }
+
+// switching returns raw as text where escape sequences may change the set. It begins with
+// the sets of a shift and leaves there those that are in force at the end.
+func (c *charset) switching(raw []byte, d Delimiters, in *shift) string {
 	var out strings.Builder
 	var run []byte
-	r := reader{charset: c, rest: raw, escape: d.Escape}
+	r := reader{charset: c, rest: raw, escape: d.Escape, shift: *in}
 	letter := func(set *isoSet, n int) {
 		out.WriteString(c.decode(run))
 		run = run[:0]
@@ -310,6 +315,7 @@ func (c *charset) switching(raw []byte, d Delimiters) string {
 		}
 		r.rest = r.rest[n:]
 	}
+	*in = r.shift
 	out.WriteString(c.decode(run))
 	return out.String()
 }

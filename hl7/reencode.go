@@ -213,34 +213,23 @@ func (c *transcoder) leaf(dst []byte, t text) ([]byte, error) {
 // pieces appends the texts and escape sequences of a leaf.
 func (c *transcoder) pieces(dst []byte, t text, set *charset, same bool) (_ []byte, err error) {
 	from := c.from.header.delims
-	if at := indexDelimiter(t.cut, from.Escape); at < 0 || switches(t.raw[at:], from.Escape) {
-		return c.write(dst, set.text(t, from))
+	stays := func(sequence []byte) bool {
+		_, ok := appendSequence(nil, sequence, from)
+		return !ok || sequence[0] == '.' || sequence[0] == 'X' && same
 	}
-	for {
-		before, sequence, rest := cutSequence(t, from)
-		if dst, err = c.write(dst, set.text(before, from)); err != nil || sequence == nil {
+	for text, sequence := range set.pieces(t, from, stays) {
+		if dst, err = c.write(dst, text); err != nil || sequence == nil {
 			return dst, err
 		}
-		t = rest
-		resolved, ok := appendSequence(nil, sequence, from)
-		switch {
-		case !ok || sequence[0] == '.' || sequence[0] == 'X' && same:
-			if c.delims.Escape == 0 {
-				return dst, errNoEscape
-			}
-			if bytes.ContainsFunc(sequence, func(r rune) bool { return r < utf8.RuneSelf && c.delims.has(byte(r)) }) {
-				return dst, errors.New("there is an escape sequence with a character inside that would be a delimiter")
-			}
-			dst = append(append(append(dst, c.delims.Escape), sequence...), c.delims.Escape)
-		case sequence[0] == 'X':
-			dst, err = c.write(dst, set.decode(resolved))
-		default:
-			dst, err = c.write(dst, string(resolved))
+		if c.delims.Escape == 0 {
+			return dst, errNoEscape
 		}
-		if err != nil {
-			return dst, err
+		if bytes.ContainsFunc(sequence, func(r rune) bool { return r < utf8.RuneSelf && c.delims.has(byte(r)) }) {
+			return dst, errors.New("there is an escape sequence with a character inside that would be a delimiter")
 		}
+		dst = append(append(append(dst, c.delims.Escape), sequence...), c.delims.Escape)
 	}
+	return dst, nil
 }
 
 // cutSequence returns the first escape sequence of t that means something, without its

@@ -115,3 +115,15 @@ func TestReencodeMSH(t *testing.T) {
 		t.Error("nothing was written anew")
 	}
 }
+
+// The bytes of one letter may stand in escape sequences beside each other.
+func TestReencodeLettersInHexadecimal(t *testing.T) {
+	t.Parallel()
+	m := parse(t, "MSH|^~\\&|A|||||||||||||||UNICODE UTF-8\rNTE|a\\XC3\\\\XA9\\\\F\\|\\XC3\\\xa9\\H\\\\XE9\\\r")
+	if err := m.Reencode(hl7.Encoding{CharacterSet: "8859/1"}); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := string(m.Segment(1).Bytes()), "NTE|a\xe9\\F\\|\xe9\\H\\\xe9"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

@@ -49,24 +49,15 @@ func (v Value) Pieces() iter.Seq[Piece] {
 			yield(Piece{Text: string(v.text.raw)})
 			return
 		}
-		d, c := v.m.header.delims, v.m.charset()
-		rest := v.text
-		if at := indexDelimiter(rest.cut, d.Escape); at >= 0 && switches(rest.raw[at:], d.Escape) {
-			yield(Piece{Text: c.text(rest, d)})
-			return
-		}
-		for begin := 0; ; {
-			before, sequence, behind := cutSequence(rest.slice(begin, len(rest.raw)), d)
-			end := begin + len(before.raw)
+		d := v.m.header.delims
+		stays := func(sequence []byte) bool {
 			_, resolved := appendSequence(nil, sequence, d)
-			if resolved && sequence[0] != '.' {
-				begin = len(rest.raw) - len(behind.raw) // is a part of the text
-				continue
-			}
-			if text := c.text(rest.slice(0, end), d); text != "" && !yield(Piece{Text: text}) || sequence == nil || !yield(Piece{Sequence: string(sequence)}) {
+			return !resolved || sequence[0] == '.'
+		}
+		for text, sequence := range v.m.charset().pieces(v.text, d, stays) {
+			if text != "" && !yield(Piece{Text: text}) || sequence != nil && !yield(Piece{Sequence: string(sequence)}) {
 				return
 			}
-			begin, rest = 0, behind
 		}
 	}
 }
