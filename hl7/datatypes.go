@@ -11,6 +11,20 @@ type HD struct {
 	UniversalIDType string `hl7:"3"` // HL7 table 0301: ISO for an object identifier, DNS, UUID ...
 }
 
+// An EI is the identifier that an application has given something.
+type EI struct {
+	EntityIdentifier string `hl7:"1"`
+	NamespaceID      string `hl7:"2"`
+	UniversalID      string `hl7:"3"`
+	UniversalIDType  string `hl7:"4"` // HL7 table 0301
+}
+
+// A DR is the time between two points, which belong to it.
+type DR struct {
+	RangeStart DTM `hl7:"1"`
+	RangeEnd   DTM `hl7:"2"`
+}
+
 // A CWE is a coded value with or without a code. The CE and the CNE are the same as far as
 // they go.
 type CWE struct {
@@ -23,6 +37,21 @@ type CWE struct {
 	CodingSystemVersionID          string `hl7:"7"`
 	AlternateCodingSystemVersionID string `hl7:"8"`
 	OriginalText                   string `hl7:"9"`
+
+	// Since 2.7.
+	SecondAlternateIdentifier            string `hl7:"10"`
+	SecondAlternateText                  string `hl7:"11"`
+	NameOfSecondAlternateCodingSystem    string `hl7:"12"`
+	SecondAlternateCodingSystemVersionID string `hl7:"13"`
+	CodingSystemOID                      string `hl7:"14"`
+	ValueSetOID                          string `hl7:"15"`
+	ValueSetVersionID                    DTM    `hl7:"16"`
+	AlternateCodingSystemOID             string `hl7:"17"`
+	AlternateValueSetOID                 string `hl7:"18"`
+	AlternateValueSetVersionID           DTM    `hl7:"19"`
+	SecondAlternateCodingSystemOID       string `hl7:"20"`
+	SecondAlternateValueSetOID           string `hl7:"21"`
+	SecondAlternateValueSetVersionID     DTM    `hl7:"22"`
 }
 
 // A CX is an identifier with its check digit and who has assigned it.
@@ -35,6 +64,11 @@ type CX struct {
 	AssigningFacility  HD     `hl7:"6"`
 	EffectiveDate      DTM    `hl7:"7"`
 	ExpirationDate     DTM    `hl7:"8"`
+
+	AssigningJurisdiction       CWE    `hl7:"9"`
+	AssigningAgencyOrDepartment CWE    `hl7:"10"`
+	SecurityCheck               string `hl7:"11"` // since 2.7
+	SecurityCheckScheme         string `hl7:"12"` // HL7 table 0904
 }
 
 // An FN is a family name with what it is made of.
@@ -57,6 +91,7 @@ type XPN struct {
 	NameTypeCode           string `hl7:"7"` // HL7 table 0200: L for legal, M for maiden ...
 	NameRepresentationCode string `hl7:"8"`
 	NameContext            CWE    `hl7:"9"`
+	NameValidityRange      DR     `hl7:"10"` // up to 2.6
 	NameAssemblyOrder      string `hl7:"11"`
 	EffectiveDate          DTM    `hl7:"12"`
 	ExpirationDate         DTM    `hl7:"13"`
@@ -84,8 +119,20 @@ type XAD struct {
 	CountyCode                 CWE    `hl7:"9"`
 	CensusTract                CWE    `hl7:"10"`
 	AddressRepresentationCode  string `hl7:"11"`
+	AddressValidityRange       DR     `hl7:"12"` // up to 2.6
 	EffectiveDate              DTM    `hl7:"13"`
 	ExpirationDate             DTM    `hl7:"14"`
+
+	// Since 2.6.
+	ExpirationReason    CWE    `hl7:"15"` // HL7 table 0616
+	TemporaryIndicator  string `hl7:"16"` // Y or N
+	BadAddressIndicator string `hl7:"17"` // Y or N
+	AddressUsage        string `hl7:"18"` // HL7 table 0617
+	Addressee           string `hl7:"19"`
+	Comment             string `hl7:"20"`
+	PreferenceOrder     NM     `hl7:"21"`
+	ProtectionCode      CWE    `hl7:"22"` // HL7 table 0618
+	AddressIdentifier   EI     `hl7:"23"`
 }
 
 // An XTN is a telephone number, an e-mail address or the like.
@@ -102,4 +149,12 @@ type XTN struct {
 	ExtensionPrefix            string `hl7:"10"`
 	SpeedDialCode              string `hl7:"11"`
 	UnformattedTelephoneNumber string `hl7:"12"`
+
+	// Since 2.6.
+	EffectiveStartDate                DTM `hl7:"13"`
+	ExpirationDate                    DTM `hl7:"14"`
+	ExpirationReason                  CWE `hl7:"15"` // HL7 table 0868
+	ProtectionCode                    CWE `hl7:"16"` // HL7 table 0618
+	SharedTelecommunicationIdentifier EI  `hl7:"17"`
+	PreferenceOrder                   NM  `hl7:"18"`
 }

@@ -432,3 +432,25 @@ func TestMarshalAddsBeforeTheNextGroup(t *testing.T) {
 		}
 	}
 }
+
+// Every component is read, and written as it was.
+func TestWholeDataTypes(t *testing.T) {
+	t.Parallel()
+	const (
+		cwe     = "1^2^3^4^5^6^7^8^9^10^11^12^13^14^15^2016^17^18^2019^20^21^2022"
+		cx      = "1^2^3^4&1^5^6&2^2007^2008^9&j^10&a^11^12"
+		address = "1&s&d^2^3^4^5^6^7^8^9&c^10&c^11^2012&2013^2013^2014^15^16^17^18^19^20^21^22&p^23&n&u&t"
+		phone   = "1^2^3^4^5^6^7^8^9^10^11^12^2013^2014^15&r^16&p^17&n&u&t^18"
+		person  = "1&2&3&4&5^2^3^4^5^6^7^8^9&c^2010&2011^11^2012^2013^14^15"
+	)
+	for text, v := range map[string]any{cwe: &hl7.CWE{}, cx: &hl7.CX{}, address: &hl7.XAD{}, phone: &hl7.XTN{}, person: &hl7.XPN{}} {
+		m, to := parse(t, "MSH|^~\\&|A\rZZ1|"+text+"\r"), parse(t, "MSH|^~\\&|A\rZZ1|\r")
+		p := hl7.MustPath("ZZ1-1")
+		if ok, err := m.UnmarshalAt(p, v); !ok || err != nil {
+			t.Errorf("%T: %v %v", v, ok, err)
+		}
+		if err := to.MarshalAt(p, v); err != nil || string(to.Bytes()) != string(m.Bytes()) {
+			t.Errorf("%T: %v, got\n%q, want\n%q", v, err, to.Bytes(), m.Bytes())
+		}
+	}
+}
