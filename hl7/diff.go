@@ -1,7 +1,9 @@
 package hl7
 
 import (
+	"encoding/binary"
 	"fmt"
+	"hash/maphash"
 	"iter"
 	"slices"
 )
@@ -37,6 +39,7 @@ func (d Difference) String() string {
 func Diff(a, b *Message, ignore ...Path) iter.Seq[Difference] {
 	return func(yield func(Difference) bool) {
 		left, right := contents(a), contents(b)
+		number(left, right)
 		for _, pair := range align(left, right) {
 			ok := true
 			switch {
@@ -60,6 +63,8 @@ func Diff(a, b *Message, ignore ...Path) iter.Seq[Difference] {
 type content struct {
 	path   Path
 	values []said
+	number int32    // the same for segments that say the same
+	begins [4]int32 // the first values, by numbers that are the same for the same encoding
 }
 
 type said struct {
@@ -97,10 +102,53 @@ func (p Path) inSegment(q Path) Path {
 }
 
 // same reports whether two segments say the same.
-func (c content) same(d content) bool {
+func (c *content) same(d *content) bool {
 	return c.path.segment.name == d.path.segment.name && slices.EqualFunc(c.values, d.values, func(a, b said) bool {
 		return a.encoded == b.encoded && a.path.inSegment(b.path) == b.path
 	})
+}
+
+// number numbers segments by what they say, so that comparing each with each costs the same
+// however long they are.
+func number(sides ...[]content) {
+	texts, seed := make(map[string]int32), maphash.MakeSeed()
+	known := make(map[uint64][]*content) // by a hash of all that they say
+	numbers := int32(0)
+	var place []byte
+	for _, side := range sides {
+		for i := range side {
+			c := &side[i]
+			var h maphash.Hash
+			h.SetSeed(seed)
+			h.WriteString(c.path.segment.name.String())
+			for n, v := range c.values {
+				place = place[:0]
+				for _, n := range [...]int{v.path.field, v.path.repetition, v.path.component, v.path.subcomponent, len(v.encoded)} {
+					place = binary.AppendUvarint(place, uint64(n))
+				}
+				h.Write(place)
+				h.WriteString(v.encoded)
+				if n >= len(c.begins) {
+					continue
+				}
+				if texts[v.encoded] == 0 {
+					texts[v.encoded] = int32(len(texts) + 1)
+				}
+				c.begins[n] = texts[v.encoded]
+			}
+			sum := h.Sum64()
+			for _, k := range known[sum] {
+				if c.same(k) {
+					c.number = k.number
+				}
+			}
+			if c.number == 0 {
+				numbers++
+				c.number = numbers
+				known[sum] = append(known[sum], c)
+			}
+		}
+	}
 }
 
 // maxAligned bounds the pairs of segments that are compared with each other.
@@ -110,11 +158,11 @@ const maxAligned = 1_000_000
 func align(a, b []content) [][2]int {
 	var head, tail [][2]int
 	i, j, k := 0, len(a), len(b)
-	for i < min(j, k) && a[i].same(b[i]) {
+	for i < min(j, k) && a[i].number == b[i].number {
 		head = append(head, [2]int{i, i})
 		i++
 	}
-	for j > i && k > i && a[j-1].same(b[k-1]) {
+	for j > i && k > i && a[j-1].number == b[k-1].number {
 		j, k = j-1, k-1
 		tail = append(tail, [2]int{j, k})
 	}
@@ -133,7 +181,7 @@ func alignMiddle(a, b []content, offset int) (pairs [][2]int) {
 	for i := len(a) - 1; i >= 0; i-- {
 		for j := len(b) - 1; j >= 0; j-- {
 			score := max(best[(i+1)*width+j], best[i*width+j+1])
-			if s := a[i].likeness(b[j]); s > 0 {
+			if s := a[i].likeness(&b[j]); s > 0 {
 				score = max(score, s+best[(i+1)*width+j+1])
 			}
 			best[i*width+j] = score
@@ -142,7 +190,7 @@ func alignMiddle(a, b []content, offset int) (pairs [][2]int) {
 	i, j := 0, 0
 	for i < len(a) || j < len(b) {
 		switch {
-		case i < len(a) && j < len(b) && a[i].likeness(b[j]) > 0 && best[i*width+j] == a[i].likeness(b[j])+best[(i+1)*width+j+1]:
+		case i < len(a) && j < len(b) && a[i].likeness(&b[j]) > 0 && best[i*width+j] == a[i].likeness(&b[j])+best[(i+1)*width+j+1]:
 			pairs = append(pairs, [2]int{offset + i, offset + j})
 			i, j = i+1, j+1
 		case i < len(a) && (j == len(b) || best[i*width+j] == best[(i+1)*width+j]):
@@ -157,18 +205,18 @@ func alignMiddle(a, b []content, offset int) (pairs [][2]int) {
 }
 
 // likeness says how much two segments look like one that was changed.
-func (c content) likeness(d content) int32 {
+func (c *content) likeness(d *content) int32 {
 	if c.path.segment.name != d.path.segment.name {
 		return 0
 	}
 	// The set id and the next field mostly tell one segment from another.
 	score := int32(2)
-	for i := range min(len(c.values), len(d.values), 4) {
-		if c.values[i].encoded == d.values[i].encoded {
+	for i := range min(len(c.values), len(d.values), len(c.begins)) {
+		if c.begins[i] == d.begins[i] {
 			score++
 		}
 	}
-	if c.same(d) {
+	if c.number == d.number {
 		score += 4
 	}
 	return score

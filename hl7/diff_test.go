@@ -103,3 +103,24 @@ func TestDiffOfCharacterSets(t *testing.T) {
 		t.Error(s)
 	}
 }
+
+// Segments of many long values are laid beside each other in reasonable time.
+func TestDiffOfLongSegments(t *testing.T) {
+	t.Parallel()
+	const segments = 900
+	message := func(begin int) *hl7.Message {
+		var raw strings.Builder
+		raw.WriteString("MSH|^~\\&|A\r")
+		for i := range segments {
+			fmt.Fprintf(&raw, "OBX|1|ST|%s|%s%d\r", strings.Repeat("x", 1000), strings.Repeat("y|", 1000), begin+i)
+		}
+		return parse(t, raw.String())
+	}
+	n := 0
+	for range hl7.Diff(message(0), message(5)) {
+		n++
+	}
+	if n != 10 {
+		t.Errorf("%d differences, want five that went and five that came", n)
+	}
+}
