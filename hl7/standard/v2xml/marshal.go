@@ -17,7 +17,7 @@ const namespace = "urn:hl7-org:v2xml"
 // Marshal returns the message in XML, in UTF-8, a line for each segment. The root is named
 // by the message's structure, as MSH-9 has it; where that is unknown, the segments stand
 // in the root without groups. A segment that has no name, such as a text that a line end
-// has torn off, and headers of batches are errors.
+// has torn off, and the headers and ends of batches are errors.
 func Marshal(m *hl7.Message) ([]byte, error) {
 	d, _ := standard.Version(m.Header().Version())
 	w := writer{m: m, dictionary: d}
@@ -25,11 +25,8 @@ func Marshal(m *hl7.Message) ([]byte, error) {
 		if _, err := hl7.ParsePath(s.Name()); err != nil || len(s.Name()) != 3 {
 			return nil, fmt.Errorf("v2xml: segment %d has no name", i+1)
 		}
-		switch s.Name() {
-		case "FHS", "BHS", "MSH":
-			if i > 0 {
-				return nil, fmt.Errorf("v2xml: segment %d is another header: a batch is written message by message", i+1)
-			}
+		if i > 0 && endsMessage(s.Name()) {
+			return nil, fmt.Errorf("v2xml: segment %d is another header, or the end of a batch: a batch is written message by message", i+1)
 		}
 	}
 	group, ok := d.Group(m)
@@ -43,6 +40,16 @@ func Marshal(m *hl7.Message) ([]byte, error) {
 	w.root = group.Name
 	w.group(group, w.root, ` xmlns="`+namespace+`"`)
 	return w.out.Bytes(), nil
+}
+
+// endsMessage reports whether a segment of that name begins something else, or ends what a
+// message is in.
+func endsMessage(name string) bool {
+	switch name {
+	case "MSH", "FHS", "BHS", "BTS", "FTS":
+		return true
+	}
+	return false
 }
 
 // rootName names the root of a message whose structure isn't known.

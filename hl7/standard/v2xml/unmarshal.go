@@ -79,8 +79,8 @@ func (r *reader) message() error {
 // end sees to it that nothing follows the root.
 func (r *reader) end() error {
 	for {
-		token, err := r.d.Token()
-		if err == io.EOF {
+		token, err := r.token()
+		if err == errEnd {
 			return nil
 		}
 		if err != nil {
@@ -97,16 +97,22 @@ func (r *reader) end() error {
 	}
 }
 
+var errEnd = errors.New("the document ends too early")
+
+// token returns the next token. An error has nothing of the document in its text, as those
+// of package xml may.
 func (r *reader) token() (xml.Token, error) {
 	token, err := r.d.Token()
+	if err == nil {
+		return token, nil
+	}
 	if err == io.EOF {
-		err = errors.New("the document ends too early")
+		return nil, errEnd
 	}
 	if syntax, ok := errors.AsType[*xml.SyntaxError](err); ok {
-		// Its text may quote the document.
-		err = fmt.Errorf("line %d is not well-formed XML in UTF-8", syntax.Line)
+		return nil, fmt.Errorf("line %d is not well-formed XML in UTF-8", syntax.Line)
 	}
-	return token, err
+	return nil, errors.New("the document is not XML 1.0 in UTF-8")
 }
 
 // group reads the root or a group: segments and groups.
@@ -239,15 +245,19 @@ func (r *reader) build() (*hl7.Message, error) {
 	if len(r.segments) == 0 || r.segments[0].name != "MSH" {
 		return nil, errors.New("the first segment must be MSH")
 	}
-	empty, err := hl7.New(r.delimiters())
+	d, err := r.delimiters()
+	if err != nil {
+		return nil, err
+	}
+	empty, err := hl7.New(d)
 	if err != nil {
 		return nil, err
 	}
 	b := builder{delims: empty.Delimiters(), out: empty.Bytes()}
 	for i, s := range r.segments {
 		switch {
-		case i > 0 && (s.name == "MSH" || s.name == "FHS" || s.name == "BHS"):
-			return nil, fmt.Errorf("segment %d is another header", i+1)
+		case i > 0 && endsMessage(s.name):
+			return nil, fmt.Errorf("segment %d is another header, or the end of a batch", i+1)
 		case i > 0:
 			b.out = append(b.out, s.name...)
 			err = b.segment(s.fields, 0)
@@ -279,7 +289,7 @@ func (r *reader) build() (*hl7.Message, error) {
 }
 
 // delimiters returns those that the first segment names.
-func (r *reader) delimiters() hl7.Delimiters {
+func (r *reader) delimiters() (hl7.Delimiters, error) {
 	d, named := hl7.DefaultDelimiters(), false
 	text := func(e element) (s string) {
 		for _, p := range e.pieces {
@@ -289,9 +299,13 @@ func (r *reader) delimiters() hl7.Delimiters {
 	}
 	for _, f := range r.segments[0].fields {
 		switch s := text(f); {
+		case f.number == 1 && len(s) > 1:
+			return d, errors.New("MSH.1 must have one character")
 		case f.number == 1 && len(s) == 1:
 			d.Field = s[0]
-		case f.number == 2:
+		case f.number == 2 && len(s) > 5:
+			return d, errors.New("MSH.2 must have no more than five characters")
+		case f.number == 2 && len(s) > 0:
 			d.Component, d.Repetition, d.Escape, d.Subcomponent = 0, 0, 0, 0
 			named = true
 			for i, c := range []*byte{&d.Component, &d.Repetition, &d.Escape, &d.Subcomponent, &d.Truncation} {
@@ -302,9 +316,9 @@ func (r *reader) delimiters() hl7.Delimiters {
 		}
 	}
 	if !named && strings.IndexByte("^~\\&", d.Field) >= 0 {
-		return hl7.Delimiters{Field: d.Field}
+		return hl7.Delimiters{Field: d.Field}, nil
 	}
-	return d
+	return d, nil
 }
 
 type builder struct {

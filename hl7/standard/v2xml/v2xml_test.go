@@ -65,6 +65,7 @@ func TestMarshal(t *testing.T) {
 	for raw, want := range map[string]string{
 		"MSH|^~\\&|A\rtorn off":  "segment 2 has no name",
 		"MSH|^~\\&|A\rMSH|^~\\&": "segment 2 is another header",
+		"MSH|^~\\&|A\rBTS|1":     "or the end of a batch",
 	} {
 		if _, err := v2xml.Marshal(parse(t, raw)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", raw, err)
@@ -120,6 +121,10 @@ func TestUnmarshal(t *testing.T) {
 		"<A><MSH/>" + strings.Repeat("<PID><PID.9999/></PID>", 50) + "</A>":   "too many delimiters",
 		strings.Repeat("<g>", 100):                                            "groups in each other",
 		"<A><MSH/><MSH/></A>":                                                 "segment 2 is another header",
+		"<A><MSH/><BTS/></A>":                                                 "or the end of a batch",
+		"<A><MSH/><FTS/></A>":                                                 "or the end of a batch",
+		"<A><MSH><MSH.1>||</MSH.1></MSH></A>":                                 "MSH.1 must have one",
+		"<A><MSH><MSH.2>^~\\&amp;#%</MSH.2></MSH></A>":                        "MSH.2 must have no more than five",
 		"<A><MSH><MSH.2>^^</MSH.2></MSH></A>":                                 "delimiters can't be used",
 		"<A><MSH><MSH.2>^</MSH.2></MSH><PID><PID.1/><PID.1/></PID></A>":       "a field repeats",
 		"<A><MSH><MSH.18>ASCII</MSH.18></MSH><PID><PID.1>é</PID.1></PID></A>": "not in the message's character set",
@@ -128,6 +133,21 @@ func TestUnmarshal(t *testing.T) {
 	} {
 		if m, err := v2xml.Unmarshal([]byte(document)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, %v", document, m != nil, err)
+		}
+	}
+}
+
+// An error has nothing of the document in it, wherever the fault is.
+func TestErrorsHaveNoContent(t *testing.T) {
+	t.Parallel()
+	for _, document := range []string{
+		"<A><MSH/></A>&SECRET;", "<A><MSH/></A></SECRET>", "<A><MSH/></A><SECRET", "<A>&SECRET;</A>", "<A><SECRET></B></A>",
+		"<?xml version=\"SECRET\"?><A/>", "<?xml version=\"1.0\" encoding=\"SECRET\"?><A/>", "<A><MSH/><PID>SECRET</PID></A>",
+		"<A><MSH/><SECRET.1/></A>", "<A><MSH/><PID><SECRET/></PID></A>", "<A><MSH/><PID><PID.1><escape V=\"SECRET|\"/></PID.1></PID></A>",
+		"<A><MSH><MSH.1>SECRET</MSH.1></MSH></A>", "<A><MSH><MSH.2>SECRET</MSH.2></MSH></A>",
+	} {
+		if _, err := v2xml.Unmarshal([]byte(document)); err == nil || strings.Contains(err.Error(), "SECRET") {
+			t.Errorf("%s: %v", document, err)
 		}
 	}
 }
