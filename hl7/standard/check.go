@@ -64,7 +64,7 @@ func (c *check) segment(segment hl7.Segment) {
 			// The delimiters: without them the message couldn't have been read.
 			continue
 		case n > len(s.fields):
-			if !value.IsEmpty() {
+			if !blank(value) {
 				beyond = n
 			}
 			continue
@@ -84,7 +84,7 @@ func (c *check) segment(segment hl7.Segment) {
 
 func (c *check) field(f *Field, whole hl7.Value, n int) {
 	c.at.field, c.at.repetition, c.at.component, c.at.subcomponent = n, 0, 0, 0
-	if whole.IsEmpty() {
+	if blank(whole) {
 		if f.Usage == Required {
 			c.report(FieldMissing, "%s is required, and is absent or empty.", c.label())
 		}
@@ -103,6 +103,9 @@ func (c *check) field(f *Field, whole hl7.Value, n int) {
 		if c.stopped {
 			return
 		}
+		if blank(value) {
+			continue
+		}
 		count = n
 		c.at.repetition = n
 		c.value(f, value, 0)
@@ -112,6 +115,27 @@ func (c *check) field(f *Field, whole hl7.Value, n int) {
 		c.at.component, c.at.subcomponent = 0, 0
 		c.report(FieldRepeats, "%s may stand %s, and stands %d times.", c.label(), times(f.Repeat), count)
 	}
+}
+
+// blank reports whether nothing stands in a value, or nothing but delimiters.
+func blank(v hl7.Value) bool {
+	raw := v.Raw()
+	if len(raw) == 0 {
+		return true
+	}
+	if c := raw[0] | 0x20; c >= 'a' && c <= 'z' || c >= '0' && c <= '9' {
+		return false // is no delimiter; what is behind may be very long
+	}
+	for _, repetition := range v.Repetitions() {
+		for _, component := range repetition.Components() {
+			for _, subcomponent := range component.Subcomponents() {
+				if !subcomponent.IsEmpty() {
+					return false
+				}
+			}
+		}
+	}
+	return true
 }
 
 func times(n int) string {
@@ -124,7 +148,7 @@ func times(n int) string {
 // value checks a repetition of a field, a component (depth 1) or a subcomponent (depth 2).
 // What is the HL7 null is never checked further.
 func (c *check) value(f *Field, v hl7.Value, depth int) {
-	if v.IsEmpty() || v.IsNull() {
+	if blank(v) || v.IsNull() {
 		return
 	}
 	typ := f.Type
@@ -164,7 +188,7 @@ func (c *check) composite(f *Field, t *dataType, v hl7.Value, depth int) {
 		}
 		n = number
 		if n > len(t.components) {
-			if !part.IsEmpty() {
+			if !blank(part) {
 				beyond = n
 			}
 			continue
@@ -201,7 +225,7 @@ func (c *check) component(t *dataType, n int, v hl7.Value, depth int) {
 		c.at.subcomponent = n
 	}
 	f := &t.components[n-1]
-	if v.IsEmpty() {
+	if blank(v) {
 		if f.Usage == Required && depth < 2 {
 			c.report(ComponentMissing, "%s is required where its field is valued, and is absent or empty.", c.label())
 		}

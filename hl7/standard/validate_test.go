@@ -45,6 +45,12 @@ func TestValidate(t *testing.T) {
 			[]string{"error PID-5: PID-5 (Patient Name) is required, and is absent or empty. [field-missing]"}},
 		{"a required field is empty", []string{admit, event, "PID|||||Family^Given||19600101", visit},
 			[]string{"error PID-3: PID-3 (Patient Identifier List) is required, and is absent or empty. [field-missing]"}},
+		{"a required field of delimiters", []string{admit, event, "PID|||^^^&&^~^||~^&|", visit}, []string{
+			"error PID-3: PID-3 (Patient Identifier List) is required, and is absent or empty. [field-missing]",
+			"error PID-5: PID-5 (Patient Name) is required, and is absent or empty. [field-missing]"}},
+		{"a required component of delimiters", []string{strings.Replace(admit, "2.5.1", "2.7", 1), event, "PID|||123^^^A^&~^^^||Family", visit},
+			[]string{"warning PID-3.5: PID-3.5 (Patient Identifier List / Identifier Type Code) is required where its field is valued, and is absent or empty. [component-missing]"}},
+		{"delimiters too many", []string{admit, event + "||||||||^~&", "PID|||123^^^A&&&&^MR^^^^^^^^^&||F||19600101~", visit}, nil},
 		{"the null is a value", []string{admit, event, `PID|||""||""||""`, visit}, nil},
 		{"repeats", []string{admit, event, person + "||19600101~19600102", visit},
 			[]string{"warning PID-7[2]: PID-7[2] (Date/Time of Birth) may stand once, and stands 2 times. [field-repeats]"}},
