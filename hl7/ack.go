@@ -85,9 +85,11 @@ func (h *Header) appendAck(dst []byte, a Ack) []byte {
 	version := h.component(12, 1)
 	switch {
 	case h.n >= 4:
-		dst = append(dst, h.msh[:h.starts[3-3]-1]...)
-		dst = append(dst, h.msh[h.starts[5-3]-1:h.starts[7-3]-1]...)
-		dst = append(dst, h.msh[h.starts[3-3]-1:h.starts[5-3]-1]...)
+		// MSH-3 to MSH-6 with the separators before them, two and two.
+		sender, receiver, end := h.starts[0]-1, h.starts[2]-1, h.starts[4]-1
+		dst = append(dst, h.msh[:sender]...)
+		dst = append(dst, h.msh[receiver:end]...)
+		dst = append(dst, h.msh[sender:receiver]...)
 	case h.msh == nil:
 		version = []byte("2.3")
 		dst = d.appendEncodingCharacters(append(dst, "MSH|"...))

@@ -259,14 +259,15 @@ func (s *scope) read(v reflect.Value) error {
 			}
 			return err
 		}
-		for _, at := range places {
-			if own && s.in.field > 0 {
-				return s.readValue(f, at, p, s.part(p))
-			}
-			v, _ := s.m.lookupIn(s.m.segment(at), p)
-			return s.readValue(f, at, p, v)
+		if len(places) == 0 {
+			return nil
 		}
-		return nil
+		at := places[0]
+		if own && s.in.field > 0 {
+			return s.readValue(f, at, p, s.part(p))
+		}
+		v, _ := s.m.lookupIn(s.m.segment(at), p)
+		return s.readValue(f, at, p, v)
 	})
 }
 
