@@ -213,13 +213,14 @@ func (m *Message) placeFor(p Path) (int, error) {
 	if endsMessage(p.segment.name) {
 		return 0, fmt.Errorf("hl7: %v: another segment %v inside of a message would end it", p, p.segment.name)
 	}
-	from, to := 0, m.Len()
+	from, to, end := 0, m.Len(), m.Len()
 	if p.parent.name != none {
 		parent, _ := m.find(p.parent, 0, to)
 		if parent < 0 {
 			return 0, fmt.Errorf("hl7: %v: there is no such %v", p, p.parent.name)
 		}
 		from, to = m.group(parent, p.parent.name)
+		end = m.groupEnd(parent, to)
 	}
 	_, seen := m.find(place{name: p.segment.name, n: maxNumber + 1}, from, to)
 	if p.segment.n > 0 && seen+1 < p.segment.n {
@@ -230,7 +231,29 @@ func (m *Message) placeFor(p Path) (int, error) {
 		at, _ := m.find(place{name: p.segment.name, n: last}, from, to)
 		return at + 1, nil
 	}
-	return to, nil
+	return end, nil
+}
+
+// groupEnd returns where a segment is added to those that belong to the one at a place and
+// end at to. The next one of its name ends them, but what is right before that may belong
+// to it already: what stands before the first of the name, too, or an ORC.
+func (m *Message) groupEnd(at, to int) int {
+	name := m.Segment(at).named()
+	if to == m.Len() || m.Segment(to).named() != name {
+		return to
+	}
+	end := to
+	first := 0
+	for !m.named(first, name) {
+		first++
+	}
+	for before := first - 1; before > 0 && end-1 > at && m.Segment(before).named() == m.Segment(end-1).named(); before-- {
+		end--
+	}
+	if order := (segmentName{'O', 'R', 'C'}); end == to && name != order && end-1 > at && m.Segment(end-1).named() == order {
+		end--
+	}
+	return end
 }
 
 // InsertSegment puts a segment, as it is encoded in this message, before the one at

@@ -484,3 +484,17 @@ func TestDeletePartsOfManyRepetitions(t *testing.T) {
 		t.Error("something is gone that wasn't there")
 	}
 }
+
+// A segment that is added to a group goes before what belongs to the next group.
+func TestSetAddsBeforeTheNextGroup(t *testing.T) {
+	t.Parallel()
+	m := parse(t, "MSH|^~\\&|A\rPID|1\rORC|1\rOBR|1\rORC|2\rOBR|2\r")
+	for _, path := range []string{"OBR[1]/NTE-3", "OBR[1]/OBX-5", "OBR[2]/OBX-5"} {
+		if err := m.Set(hl7.MustPath(path), "x"); err != nil {
+			t.Error(err)
+		}
+	}
+	if want := "MSH|^~\\&|A\rPID|1\rORC|1\rOBR|1\rNTE|||x\rOBX|||||x\rORC|2\rOBR|2\rOBX|||||x\r"; string(m.Bytes()) != want {
+		t.Errorf("got\n%q, want\n%q", m.Bytes(), want)
+	}
+}

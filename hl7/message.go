@@ -304,7 +304,7 @@ func (m *Message) index() {
 				spans[n] = span{uint32(at), uint32(end)}
 				n += int(uint64(at-end) >> 63 & is) // a blank line is none
 				at += (end + 1 - at) & -int(is)
-				if mask &= mask - 1; mask == 0 || is == 0 {
+				if mask &= mask - 1; mask == 0 {
 					break
 				}
 			}

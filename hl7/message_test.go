@@ -346,6 +346,17 @@ func FuzzParseEncode(f *testing.F) {
 		for range m.All(hl7.MustPath("OBX[*]-5[*]")) {
 			n++
 		}
+		i := 0
+		for c := m.Walk(); c.Next() && i < 500; i++ {
+			if i%3 == 1 {
+				continue // some are never asked for their paths
+			}
+			if p := c.Path(); p.Segment() != "???" {
+				if v, ok := m.Lookup(p); !ok || !bytes.Equal(v.Raw(), c.Raw()) || !bytes.Equal(v.Raw(), c.Value().Raw()) {
+					t.Fatalf("%v is %q where it was walked over, and %q where it is looked up", p, c.Raw(), v.Raw())
+				}
+			}
+		}
 		if m.Delete(hl7.MustPath("ZZZ[3]-7[2]")); m.Set(hl7.MustPath("ZZZ-7"), "x") == nil {
 			if again, err := hl7.Parse(m.Bytes()); err != nil || again.Get(hl7.MustPath("ZZZ-7")) != "x" {
 				t.Fatalf("after an edit: %v", err)

@@ -464,32 +464,12 @@ func (s *scope) segment(p Path) (int, error) {
 	if p.segment.n > 0 && seen+1 < p.segment.n || p.segment.n == last && seen > 0 {
 		return 0, fmt.Errorf("hl7: %v: there are only %d segments of that name", p, seen)
 	}
-	at = s.end()
+	if at = s.to; s.at >= 0 {
+		at = s.m.groupEnd(s.at, s.to)
+	}
 	s.m.insertSegment(at, []byte(p.segment.name.String()))
 	s.to++
 	return at, nil
-}
-
-// end returns where a segment is added to the scope. The next segment of the name of the
-// scope's own ends it, but what is right before that may belong to it already: what stands
-// before the first of the name, too, or an ORC.
-func (s *scope) end() int {
-	if s.at < 0 || s.to == s.m.Len() {
-		return s.to
-	}
-	own := s.m.Segment(s.at).named()
-	if s.m.Segment(s.to).named() != own {
-		return s.to
-	}
-	end := s.to
-	first, _ := s.m.find(place{name: own}, 0, s.to)
-	for before := first - 1; before > 0 && end-1 > s.at && s.m.Segment(before).named() == s.m.Segment(end-1).named(); before-- {
-		end--
-	}
-	if order := (segmentName{'O', 'R', 'C'}); end == s.to && own != order && end-1 > s.at && s.m.Segment(end-1).named() == order {
-		end--
-	}
-	return end
 }
 
 // writePlace writes to one place of the segment at a place.
