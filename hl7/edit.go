@@ -244,7 +244,7 @@ func (m *Message) groupEnd(at, to int) int {
 	}
 	end := to
 	first := 0
-	for !m.named(first, name) {
+	for first < at && !m.named(first, name) {
 		first++
 	}
 	for before := first - 1; before > 0 && end-1 > at && m.Segment(before).named() == m.Segment(end-1).named(); before-- {
