@@ -157,6 +157,9 @@ func (e *Engine) open(ctx context.Context) error {
 				try(w, s.label, func() error { return o.Open(ctx) }, o.Close)
 			}
 		}
+		if o, ok := w.Response.To.(Opener); ok {
+			try(w, responseStep, func() error { return o.Open(ctx) }, o.Close)
+		}
 	}
 	for _, w := range e.workflows {
 		try(w, "receiver", func() error { return w.Receiver.Open(ctx) }, w.Receiver.Close)

@@ -43,6 +43,19 @@ type Getter interface {
 	Values(m *Message) ([]string, error)
 }
 
+// A CodeChecker is a Format whose answers have codes that a [Response] can set. CheckCode
+// says what is wrong with a code for a class, or returns nil.
+type CodeChecker interface {
+	CheckCode(c Class, code string) error
+}
+
+// A TemplateFormat is a Format whose answers can be written as templates.
+// AnswerTemplate returns text as the format wants it, with its own line ends, say, and
+// what makes a value safe to stand in it.
+type TemplateFormat interface {
+	AnswerTemplate(text string) (template string, clean func(string) string)
+}
+
 // A FormatProvider is a [Receiver] that knows which Format its messages have when
 // the workflow names none. The receivers of package receivers say HL7 v2.
 type FormatProvider interface{ DefaultFormat() Format }

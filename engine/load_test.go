@@ -178,7 +178,7 @@ func TestLoadMistakes(t *testing.T) {
 		"no receiver":      {"workflows:\n- name: w\n", "w.yaml:2:3: receiver: a workflow needs a receiver"},
 		"no name":          {"workflows:\n- receiver: {source: {}}\n", "w.yaml:2:3: name: a workflow needs a name"},
 		"no workflow":      {"workflows: []\n", "w.yaml:1:12: workflows: there is no workflow to run"},
-		"with":             {head + "  - sink: {}\n  response: {with: nothing}\n", `w.yaml:6:20: "nothing" is no answer: write ack, none, or {reply-of: NAME}`},
+		"with":             {head + "  - sink: {}\n  response: {with: nothing}\n", `w.yaml:6:20: "nothing" is no answer: write ack, none, {reply-of: NAME} or {template: TEXT}`},
 		"reply-of":         {head + "  - sink: {}\n    name: Labor\n  response: {with: {reply-of: labor}}\n", `w.yaml:7:31: reply-of: no activity of this workflow is called "labor": did you mean "Labor"?`},
 		"prepared":         {step + "{inner: {b: c}, text: wrong}\n", "w.yaml:5:20: unknown key \"b\": known here are a\nw.yaml:5:33: text: is wrong"},
 		"prepared, absent": {step + "{text: wrong}\n", "w.yaml:5:11: a: is missing\nw.yaml:5:18: text: is wrong"},

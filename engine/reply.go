@@ -56,14 +56,30 @@ type Answer struct {
 	// place of an acknowledgement of the engine's own. The Format makes it refer
 	// to the message that is answered.
 	PassOn []byte
+	// Code is the code to answer with in place of the Format's own for the class, as
+	// set in a [Response]; "" leaves it to the Format.
+	Code string
+	// Cause is why the message was not accepted. A Format may look into it for
+	// errors of its own that are made for a peer; the text of any other stays here.
+	Cause error
+	// Apart says that the application acknowledgement of enhanced mode goes another
+	// way than the message came: see [Response].
+	Apart bool
 }
 
 // A Reply is what goes back to a peer, or what came back from one.
 type Reply struct {
 	// Class is how the message fared. The zero value is Failed.
 	Class Class
+	// Accept is the accept acknowledgement of HL7's enhanced mode, which goes out
+	// before Body; empty where there is none. A transport that carries one answer
+	// alone carries Body where there is one, and else Accept.
+	Accept []byte
 	// Body is the answer in the payload's own format; empty where there is none.
 	Body []byte
+	// Later says that Body is an application acknowledgement of enhanced mode,
+	// which may go another way than the message came.
+	Later bool
 	// ContentType is the media type of Body, or "" where the transport has none.
 	ContentType string
 	// RetryAfter is when the peer may try again, from now; 0 says nothing of it.

@@ -34,7 +34,29 @@ func (w *workflow) Handle(ctx context.Context, m *Message) Reply {
 	}
 	reply := w.answer(m, err)
 	w.logEnd(m, reply, err, time.Since(r.began))
+	if reply.Later && w.Response.To != nil {
+		r.step.Store(&responseStep)
+		w.sendLater(ctx, m, reply.Body)
+		reply.Body = nil
+	}
 	return reply
+}
+
+var responseStep = "response"
+
+// sendLater sends an application acknowledgement of enhanced mode by the sender that is set
+// for it. Where that fails, there is nothing left to do but to say so: what it says stays
+// true.
+func (w *workflow) sendLater(ctx context.Context, m *Message, body []byte) {
+	ack := NewMessage(body)
+	ack.ContentType = w.Format.ContentType()
+	err := guard(func() error {
+		_, err := w.Response.To.Send(ctx, ack)
+		return err
+	})
+	if err != nil {
+		w.log.Error("the application acknowledgement did not reach the partner", append(errorFields(err), zap.Inline(m))...)
+	}
 }
 
 // Refuse answers a message that the receiver turns away.
@@ -42,6 +64,7 @@ func (w *workflow) Refuse(_ context.Context, m *Message, a Answer) Reply {
 	if a.Class.Positive() {
 		a.Class = Rejected
 	}
+	w.customise(&a)
 	reply := w.format(m, a)
 	if a.Class == Unavailable {
 		reply.RetryAfter = DefaultRetryAfter
@@ -128,13 +151,23 @@ const DefaultRetryAfter = time.Minute
 // answer chooses what is said of a run that ended with err.
 func (w *workflow) answer(m *Message, err error) Reply {
 	class := classOf(err)
-	a := Answer{Class: class}
+	a := Answer{Class: class, Cause: err, Apart: w.Response.To != nil}
+	w.customise(&a)
 	with := w.Response.With
 	if with.ReplyOf != "" {
 		// A partner's acceptance must not cover a later activity's failure, nor its
 		// refusal a run that has ended well.
 		if r, ok := m.Reply(with.ReplyOf); ok && len(r.Body) > 0 && r.Class.Positive() == class.Positive() {
 			a.PassOn = r.Body
+		}
+	}
+	if with.Template != "" && class.Positive() {
+		body, err := w.template.Render(m, w.clean)
+		if err != nil {
+			w.log.Error("the answer could not be written", append(errorFields(err), zap.Inline(m))...)
+			class, a.Class = Failed, Failed
+		} else {
+			a.PassOn = []byte(body)
 		}
 	}
 	var reply Reply
@@ -150,6 +183,15 @@ func (w *workflow) answer(m *Message, err error) Reply {
 		}
 	}
 	return reply
+}
+
+// customise puts in the code and the text that are set for the class.
+func (w *workflow) customise(a *Answer) {
+	set := w.Response.Answers.of(a.Class)
+	a.Code = set.Code
+	if a.Text == "" {
+		a.Text = set.Text
+	}
 }
 
 // format puts a into the words of the Format. Where that fails, there is an answer

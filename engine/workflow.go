@@ -51,11 +51,57 @@ type Step struct {
 type Response struct {
 	// With is what the answer is made of.
 	With With `yaml:"with"`
+	// Answers change the code and the text of acknowledgements, by class.
+	Answers ClassAnswers `yaml:"answers"`
+	// To, when it isn't nil, sends the application acknowledgements of HL7's enhanced
+	// mode, for partners that take them on a connection of their own. The accept
+	// acknowledgement answers the message where it came in, and so does everything in
+	// original mode. Where To fails, it is logged: the message itself has been processed.
+	// Nil answers with both where the message came in.
+	To Sender `yaml:"to"`
+}
+
+// ClassAnswers say what is answered for each class of outcome. The zero value leaves all to
+// the Format.
+type ClassAnswers struct {
+	Accepted    ClassAnswer `yaml:"accepted"`
+	Filtered    ClassAnswer `yaml:"filtered"`
+	Rejected    ClassAnswer `yaml:"rejected"`
+	Failed      ClassAnswer `yaml:"failed"`
+	Unavailable ClassAnswer `yaml:"unavailable"`
+	TooLarge    ClassAnswer `yaml:"too-large"`
+}
+
+// A ClassAnswer is a code, such as AR, and a text. Each that is "" is the Format's own.
+type ClassAnswer struct {
+	Code string `yaml:"code"`
+	Text string `yaml:"text"`
+}
+
+// of returns what is set for a class.
+func (a ClassAnswers) of(c Class) ClassAnswer {
+	switch c {
+	case Accepted:
+		return a.Accepted
+	case Filtered:
+		return a.Filtered
+	case Rejected:
+		return a.Rejected
+	case Unavailable:
+		return a.Unavailable
+	case TooLarge:
+		return a.TooLarge
+	}
+	return a.Failed
 }
 
 // With is what an answer is made of. The zero value is an acknowledgement of the
-// workflow's own. In a file it is ack, none, or {reply-of: NAME}.
+// workflow's own. In a file it is ack, none, {reply-of: NAME} or {template: TEXT}.
 type With struct {
+	// Template is a [Template] of the answer to a message that is accepted or filtered.
+	// Any other message is answered with an acknowledgement. In HL7 v2 each line is a
+	// segment, and what is filled in is escaped.
+	Template string `yaml:"template"`
 	// ReplyOf names the activity whose reply is the answer, made to refer to the
 	// message that is answered: what a partner has replied to forward-to-sender, or
 	// what a Go activity has kept with [Message.SetReply]. Where that activity was
@@ -75,7 +121,7 @@ func (w *With) UnmarshalText(text []byte) error {
 	case "none":
 		*w = With{None: true}
 	default:
-		return fmt.Errorf("%q is no answer: write ack, none, or {reply-of: NAME}", text)
+		return fmt.Errorf("%q is no answer: write ack, none, {reply-of: NAME} or {template: TEXT}", text)
 	}
 	return nil
 }
@@ -86,6 +132,9 @@ type workflow struct {
 	engine *Engine
 	log    *zap.Logger
 	steps  []step
+
+	template Template // of the answer
+	clean    func(string) string
 }
 
 type step struct {
@@ -178,10 +227,46 @@ func (p *preparer) workflow(w Workflow) *workflow {
 		p.prepare(field+".when", s.When, env)
 		r.steps = append(r.steps, step{Step: s, label: label})
 	}
+	p.response(r, env)
 	if name := w.Response.With.ReplyOf; name != "" && !names[name] {
 		p.report("response.with.reply-of", fmt.Errorf("no activity of this workflow is called %q%s", name, suggest(name, names)))
 	}
 	return r
+}
+
+// response checks what is answered, and makes it ready.
+func (p *preparer) response(w *workflow, env Env) {
+	with := w.Response.With
+	if with.Template != "" {
+		text := with.Template
+		if f, ok := w.Format.(TemplateFormat); ok {
+			text, w.clean = f.AnswerTemplate(text)
+		}
+		var err error
+		w.template, err = CompileTemplate(env, text)
+		p.report("response.with.template", err)
+		if with.ReplyOf != "" {
+			p.report("response.with.template", errors.New("there is one answer: leave template or reply-of away"))
+		}
+	}
+	for _, c := range []struct {
+		name  string
+		class Class
+	}{{"accepted", Accepted}, {"filtered", Filtered}, {"rejected", Rejected}, {"failed", Failed}, {"unavailable", Unavailable}, {"too-large", TooLarge}} {
+		code := w.Response.Answers.of(c.class).Code
+		if code == "" {
+			continue
+		}
+		err := errors.New("the workflow's format has no codes: leave it away")
+		if f, ok := w.Format.(CodeChecker); ok {
+			err = f.CheckCode(c.class, code)
+		}
+		p.report("response.answers."+c.name+".code", err)
+	}
+	if w.Response.To != nil {
+		env.Logger = env.Logger.With(zap.String("step", "response"))
+		p.prepare("response.to", w.Response.To, env)
+	}
 }
 
 func (p *preparer) prepare(field string, v any, env Env) {

@@ -57,7 +57,7 @@ func TestImportDirections(t *testing.T) {
 		{"tlsconfig/secret", nil, nil},
 		{"engine", own("tlsconfig/secret"), logs},
 		{"engine/hl7v2", own("engine", "tlsconfig/secret", "hl7"), append([]string{text}, logs...)},
-		{"receivers", own("engine", "engine/hl7v2", "hl7", "tlsconfig", "tlsconfig/secret"), nil},
+		{"receivers", own("engine", "engine/hl7v2", "hl7", "hl7/mllp", "tlsconfig", "tlsconfig/secret"), nil},
 		{"activities", own("engine", "engine/hl7v2", "hl7", "hl7/mllp", "tlsconfig", "tlsconfig/secret"), nil},
 	} {
 		for dep := range strings.Lines(goCommand(t, "..", nil, "list", "-deps", "./"+c.pkg)) {

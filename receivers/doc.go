@@ -2,7 +2,8 @@
 // a workflow come in.
 //
 // [HTTP] receives over HTTP and HTTPS. Receivers that name the same address share one
-// port, an [HTTPServer], and are told apart by their paths.
+// port, an [HTTPServer], and are told apart by their paths. [MLLP] receives over MLLP, on
+// TCP or TLS.
 //
 //	engine.Workflow{
 //		Name: "Receive HL7 over SSL",
@@ -20,11 +21,13 @@
 package receivers
 
 import (
+	"errors"
+
 	"github.com/ladlehq/ladle/engine"
 )
 
 // Register makes every receiver of this package known to r, under the names that
 // their documentation gives.
 func Register(r *engine.Registry) error {
-	return engine.RegisterReceiver[HTTP](r, "http")
+	return errors.Join(engine.RegisterReceiver[HTTP](r, "http"), engine.RegisterReceiver[MLLP](r, "mllp"))
 }

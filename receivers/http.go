@@ -220,7 +220,7 @@ func (h *HTTP) prepareServer(env engine.Env) error {
 	}
 	if s == nil {
 		s = own
-		if key := own.key(); key != "" && own.Listener == nil {
+		if key := portKey(own.Address); key != "" && own.Listener == nil {
 			var err error
 			if s, err = engine.Shared(env, key, func() *HTTPServer { return own }); err != nil {
 				return engine.InField("address", err)

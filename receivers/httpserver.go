@@ -299,16 +299,3 @@ func (s *HTTPServer) url(path string) string {
 	}
 	return scheme + "://" + net.JoinHostPort(host, number) + path
 }
-
-// key names the address so that receivers that mean the same port find each other.
-// It is "" for a port that the system chooses, which nobody can share by its name.
-func (s *HTTPServer) key() string {
-	host, port, err := net.SplitHostPort(s.Address)
-	if err != nil || port == "0" {
-		return ""
-	}
-	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
-		host = ""
-	}
-	return "the address " + net.JoinHostPort(host, port)
-}

@@ -62,7 +62,7 @@ func privilegedRemedy(goos string) string {
 type limitListener struct {
 	net.Listener
 	total, perPeer int
-	allowed        []netip.Prefix // empty for everybody
+	allowed        []Network // empty for everybody
 	log            *zap.Logger
 
 	mu        sync.Mutex
@@ -72,7 +72,7 @@ type limitListener struct {
 	strangers map[netip.Addr]bool
 }
 
-func newLimitListener(l net.Listener, total, perPeer int, allowed []netip.Prefix, log *zap.Logger) *limitListener {
+func newLimitListener(l net.Listener, total, perPeer int, allowed []Network, log *zap.Logger) *limitListener {
 	return &limitListener{
 		Listener: l, total: total, perPeer: perPeer, allowed: allowed, log: log,
 		peers: make(map[netip.Addr]int), strangers: make(map[netip.Addr]bool),
@@ -97,7 +97,7 @@ func (l *limitListener) Accept() (net.Conn, error) {
 func (l *limitListener) take(peer netip.Addr) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.allowed) > 0 && !slices.ContainsFunc(l.allowed, func(p netip.Prefix) bool { return p.Contains(peer) }) {
+	if len(l.allowed) > 0 && !slices.ContainsFunc(l.allowed, func(n Network) bool { return n.Contains(peer) }) {
 		const most = 1000 // of whom it is remembered that they were named
 		if !l.strangers[peer] && len(l.strangers) < most {
 			l.strangers[peer] = true
@@ -131,6 +131,14 @@ func (l *limitListener) give(peer netip.Addr) {
 type limitedConn struct {
 	net.Conn
 	done func()
+}
+
+// CloseWrite tells the peer that nothing more comes, where the connection can.
+func (c *limitedConn) CloseWrite() error {
+	if t, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return t.CloseWrite()
+	}
+	return nil
 }
 
 func (c *limitedConn) Close() error {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"os"
 	"strconv"
 	"strings"
@@ -20,10 +19,10 @@ import (
 
 // A server serves the connections of one session of a port.
 type server interface {
-	// serve accepts connections from l until it is closed, or shut down. config is nil
-	// without TLS.
+	// serve accepts connections from l until that is closed. config is nil without TLS.
 	serve(l net.Listener, config *tls.Config) error
 	// shutdown takes no more, and returns when what was taken is answered, or at ctx's end.
+	// The listener is closed by then.
 	shutdown(ctx context.Context)
 	// close closes every connection at once. It may be called again.
 	close() error
@@ -39,7 +38,7 @@ type port struct {
 	settings  *tlsconfig.Server
 	total     int // connections
 	perPeer   int
-	allowed   []netip.Prefix // peers; empty for everybody
+	allowed   []Network // peers; empty for everybody
 	keepAlive time.Duration
 	log       *zap.Logger
 	newServer func() server
@@ -235,6 +234,7 @@ func (p *port) finish(ctx context.Context) {
 	p.mu.Unlock()
 	var wg sync.WaitGroup
 	for _, s := range all {
+		s.listener.Close()
 		wg.Go(func() { s.shutdown(ctx) })
 	}
 	wg.Wait()
@@ -259,6 +259,7 @@ func (p *port) cutShort() error {
 	p.mu.Unlock()
 	var errs []error
 	for _, s := range all {
+		s.listener.Close()
 		s.cutShort()
 		if err := s.close(); !errors.Is(err, net.ErrClosed) { // by finish, or by whoever made the listener
 			errs = append(errs, err)
@@ -337,6 +338,19 @@ func (p *port) hostPort() (host, number string) {
 		}
 	}
 	return host, number
+}
+
+// portKey names an address so that receivers that mean the same port find each other. It is
+// "" for a port that the system chooses, which nobody can share by its name.
+func portKey(address string) string {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil || port == "0" {
+		return ""
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = ""
+	}
+	return "the address " + net.JoinHostPort(host, port)
 }
 
 // bracketed writes an IPv6 address as it stands in URLs.

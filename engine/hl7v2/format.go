@@ -3,13 +3,18 @@ package hl7v2
 import (
 	"fmt"
 	"mime"
+	"strings"
 
 	"github.com/ladlehq/ladle/engine"
 	"github.com/ladlehq/ladle/hl7"
 )
 
 // Format is the [engine.Format] of HL7 v2. The zero value is ready.
-type Format struct{}
+type Format struct {
+	// Acknowledgement says which acknowledgements a message is answered with. The default
+	// is what each message asks for.
+	Acknowledgement Acknowledgement
+}
 
 // View returns the message that m holds, parsed once and kept until m's body changes.
 // It is for reading: what [Edit] changes reaches m's body, and what is changed here
@@ -87,45 +92,21 @@ func (g getter) Values(m *engine.Message) ([]string, error) {
 	return all, nil
 }
 
-// texts are what MSA-3 says of each class when the answer has no text of its own.
-var texts = map[engine.Class]string{
-	engine.Failed:      "The message could not be processed.",
-	engine.Rejected:    "The message was rejected.",
-	engine.Unavailable: "The message can't be processed now. Send it again later.",
-	engine.TooLarge:    "The message is larger than this receiver takes.",
-}
-
-// code is the acknowledgement code of a class (HL7 table 0008).
-func code(c engine.Class) hl7.AckCode {
-	switch c {
-	case engine.Accepted, engine.Filtered:
-		return hl7.ApplicationAccept
-	case engine.Rejected, engine.Unavailable, engine.TooLarge:
-		return hl7.ApplicationReject
+// AnswerTemplate makes every line a segment. What is filled in is escaped by the delimiters
+// of the template's own MSH segment.
+func (Format) AnswerTemplate(text string) (string, func(string) string) {
+	text = strings.ReplaceAll(strings.ReplaceAll(strings.TrimSpace(text), "\r\n", "\r"), "\n", "\r") + "\r"
+	d := hl7.DefaultDelimiters()
+	if h, err := hl7.ParseHeader([]byte(text)); err == nil {
+		d = h.Delimiters()
 	}
-	return hl7.ApplicationError
-}
-
-// Answer makes an acknowledgement in original mode (HL7 v2.9, chapter 2, 2.9.2) of the
-// message as it was received. Where that has no readable header, the acknowledgement
-// has the usual delimiters and an empty MSA-2.
-func (f Format) Answer(m *engine.Message, a engine.Answer) (engine.Reply, error) {
-	h, err := hl7.ParseHeader(m.Original())
-	if err == nil && a.PassOn != nil {
-		if body, err := readdress(a.PassOn, h.ControlID()); err == nil {
-			return engine.Reply{Body: body, ContentType: f.ContentType()}, nil
+	return text, func(value string) string {
+		escaped, err := d.AppendEscaped(nil, value)
+		if err != nil {
+			return "" // the template names no escape character
 		}
-		// A partner's reply that can't be made to fit is no answer.
+		return string(escaped)
 	}
-	text := a.Text
-	if text == "" {
-		text = texts[a.Class]
-	}
-	if err != nil && a.Class == engine.Rejected && a.Text == "" {
-		text = "This is no HL7 v2 message: one begins with an MSH segment."
-	}
-	body := h.AppendAck(make([]byte, 0, 256), hl7.Ack{Code: code(a.Class), Text: text})
-	return engine.Reply{Body: body, ContentType: f.ContentType()}, nil
 }
 
 // readdress makes a partner's acknowledgement one of the message with this control id.
@@ -171,6 +152,8 @@ func (Format) ReadAnswer(m *engine.Message, reply []byte) (engine.Answer, error)
 func (Format) ContentType() string { return "application/hl7-v2" }
 
 var (
-	_ engine.Format = Format{}
-	_ engine.Getter = getter{}
+	_ engine.Format         = Format{}
+	_ engine.TemplateFormat = Format{}
+	_ engine.CodeChecker    = Format{}
+	_ engine.Getter         = getter{}
 )
