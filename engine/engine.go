@@ -93,7 +93,8 @@ func New(workflows []Workflow, opts ...Option) (*Engine, error) {
 		w.engine = e
 	}
 	e.soft, e.softStop = context.WithCancel(context.Background())
-	e.hard, e.hardStop = context.WithCancel(context.Background())
+	hard, stop := context.WithCancelCause(context.Background())
+	e.hard, e.hardStop = hard, func() { stop(ErrStopped) }
 	e.runs.init()
 	return e, nil
 }

@@ -22,10 +22,7 @@ func (w *workflow) Handle(ctx context.Context, m *Message) Reply {
 	w.engine.runs.add(r)
 	defer w.engine.runs.remove(r)
 
-	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	defer cancel(nil)
-	defer context.AfterFunc(w.engine.hard, func() { cancel(ErrStopped) })()
-
+	ctx = runContext{w.engine.hard, ctx}
 	err := w.run(ctx, m, r)
 	if w.engine.hard.Err() != nil {
 		// The hard stop cuts a message short even when its last activity has just
@@ -40,6 +37,21 @@ func (w *workflow) Handle(ctx context.Context, m *Message) Reply {
 		reply.Body = nil
 	}
 	return reply
+}
+
+// A runContext ends with the engine's hard stop, and has the values of the context that the
+// message came with.
+type runContext struct {
+	context.Context // the engine's
+	values          context.Context
+}
+
+func (c runContext) Value(key any) any {
+	// The engine's first: it answers for what is derived from c when that asks for what ends it.
+	if v := c.Context.Value(key); v != nil {
+		return v
+	}
+	return c.values.Value(key)
 }
 
 var responseStep = "response"

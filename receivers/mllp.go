@@ -69,7 +69,7 @@ type MLLP struct {
 	// MessageLimit bounds the size of a message. The rest of a larger one is passed over
 	// without being held, and it is answered as TooLarge. The default is 16 MiB.
 	MessageLimit engine.Size `yaml:"message-limit"`
-	// MessagesLimit bounds the size of all large messages, of over 64 KiB, that are being
+	// MessagesLimit bounds the size of all large messages, of over 128 KiB, that are being
 	// received or processed at one time. Those that find no room aren't read until there is
 	// some. The default is 1 GiB.
 	MessagesLimit engine.Size `yaml:"messages-limit"`
@@ -346,7 +346,7 @@ func (s *mllpServer) remove(x *mllpConn) {
 
 // smallMessage is up to which size a message needs no room of its own: a connection may
 // hold so much at any time.
-const smallMessage = 64 << 10
+const smallMessage = 128 << 10
 
 // An mllpConn is one connection. Its goroutine alone reads and writes; hurry sets its
 // deadline from outside.
@@ -362,8 +362,10 @@ type mllpConn struct {
 	out    []byte // answers
 
 	deadlines sync.Mutex
-	idle      bool // between two messages
-	hurried   bool
+	idle      bool      // between two messages, or in the first read of one
+	hurried   bool      // there is no more time
+	awaited   time.Time // when the limit that is set was set for the time between messages
+	writing   time.Time // when the limit for writing was set
 }
 
 func (x *mllpConn) serve(config *tls.Config) {
@@ -430,20 +432,20 @@ func (x *mllpConn) handshake(config *tls.Config) bool {
 }
 
 // Read reads for the frame reader. It looks after the time limits: one for the time between
-// messages, and another from the first byte of a message on; and after the room for large
-// ones.
+// messages, and another for a message whose first bytes weren't all of it; and after the
+// room for large ones.
 func (x *mllpConn) Read(b []byte) (int, error) {
+	if x.taken > 0 && x.idle {
+		x.begin()
+	}
 	if x.taken > smallMessage && x.held == 0 {
 		if err := x.takeRoom(); err != nil {
 			return 0, err
 		}
 	}
 	n, err := x.stream.Read(b)
-	if x.taken > 0 {
+	if x.taken > 0 || len(bytes.Trim(b[:n], "\x00\r\n")) > 0 { // fillers begin no message
 		x.taken += n
-	} else if len(bytes.Trim(b[:n], "\x00\r\n")) > 0 { // fillers begin no message
-		x.begin()
-		x.taken = n
 	}
 	return n, err
 }
@@ -469,23 +471,27 @@ func (x *mllpConn) giveRoom() {
 	}
 }
 
-// await sets the limit for the time until the next message begins.
+// await sets the limit for the time until the next message begins. One that was set a short
+// time ago will do: to set it costs as much as to read a header.
 func (x *mllpConn) await() {
 	x.deadlines.Lock()
 	defer x.deadlines.Unlock()
 	x.idle, x.taken = true, 0
-	limit := time.Now().Add(cmp.Or(x.IdleTimeout, DefaultMLLPIdleTimeout))
-	if x.hurried {
-		limit = time.Now()
+	now, limit := time.Now(), cmp.Or(x.IdleTimeout, DefaultMLLPIdleTimeout)
+	switch {
+	case x.hurried:
+		_ = x.conn.SetReadDeadline(now)
+	case now.Sub(x.awaited) > limit/64:
+		x.awaited = now
+		_ = x.conn.SetReadDeadline(now.Add(limit))
 	}
-	_ = x.conn.SetReadDeadline(limit)
 }
 
 // begin sets the limit for a message that has begun.
 func (x *mllpConn) begin() {
 	x.deadlines.Lock()
 	defer x.deadlines.Unlock()
-	x.idle = false
+	x.idle, x.awaited = false, time.Time{}
 	limit := cmp.Or(x.ReadTimeout, DefaultMLLPReadTimeout)
 	if x.hurried {
 		limit = min(limit, drainTime)
@@ -509,10 +515,7 @@ func (x *mllpConn) hurry() {
 // next takes one message and answers it, and reports whether the connection goes on.
 func (x *mllpConn) next(reader *mllp.Reader) bool {
 	x.await()
-	if n := reader.Buffered(); n > 0 { // it came together with the one before
-		x.begin()
-		x.taken = n
-	}
+	x.taken = reader.Buffered() // of what came together with the one before
 	_, err := reader.Next()
 	switch {
 	case err == nil:
@@ -640,7 +643,11 @@ func (x *mllpConn) answer(reply engine.Reply) bool {
 	if len(out) == 0 {
 		return true
 	}
-	_ = x.conn.SetWriteDeadline(time.Now().Add(cmp.Or(x.WriteTimeout, DefaultMLLPWriteTimeout)))
+	limit := cmp.Or(x.WriteTimeout, DefaultMLLPWriteTimeout)
+	if now := time.Now(); now.Sub(x.writing) > limit/64 { // as await does
+		x.writing = now
+		_ = x.conn.SetWriteDeadline(now.Add(limit))
+	}
 	if _, err := x.stream.Write(out); err != nil {
 		x.log.Info("the answer did not reach the peer", zap.Error(err))
 		return false
