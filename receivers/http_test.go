@@ -21,12 +21,9 @@ import (
 	"github.com/ladlehq/ladle/hl7"
 	"github.com/ladlehq/ladle/receivers"
 	"github.com/ladlehq/ladle/tlsconfig"
-	"go.uber.org/goleak"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const adt = "MSH|^~\\&|HIS|WARD|LAB|CELLAR|20260305140709||ADT^A01^ADT_A01|17|P|2.5\rPID|1||4711\r"
 

@@ -46,6 +46,20 @@ func isErrno(err error, unix syscall.Errno, windows uintptr) bool {
 	return ok && (e == unix || runtime.GOOS == "windows" && uintptr(e) == windows)
 }
 
+// isShortage reports whether a connection could not be accepted because the machine or this
+// process has too little of something, or its peer has gone by then: the next one may do.
+func isShortage(err error) bool {
+	for _, e := range []struct {
+		unix    syscall.Errno
+		windows uintptr
+	}{{syscall.EMFILE, 10024}, {syscall.ENFILE, 10024}, {syscall.ENOBUFS, 10055}, {syscall.ENOMEM, 10055}, {syscall.ECONNABORTED, 10053}} {
+		if isErrno(err, e.unix, e.windows) {
+			return true
+		}
+	}
+	return false
+}
+
 // privilegedRemedy says how an ordinary account gets a port below 1024.
 func privilegedRemedy(goos string) string {
 	switch goos {

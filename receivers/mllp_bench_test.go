@@ -1,13 +1,14 @@
 package receivers_test
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
 	"os"
-	"runtime"
+	"os/exec"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,6 +19,7 @@ import (
 	"github.com/ladlehq/ladle/engine"
 	"github.com/ladlehq/ladle/receivers"
 	"github.com/ladlehq/ladle/tlsconfig"
+	"go.uber.org/goleak"
 )
 
 // BenchmarkMLLP compares the whole receiver, with engine, header read and acknowledgement
@@ -189,41 +191,81 @@ func (x *exchanges) run(b *testing.B, n int) {
 	wg.Wait()
 }
 
-// BenchmarkMLLPIdle holds ten thousand connections and reports what they take of memory, in
-// a process of their own: their other ends are in this one.
+// TestMain lets this binary be the receiver of BenchmarkMLLPIdle, too: the other ends of the
+// connections are in another process.
+func TestMain(m *testing.M) {
+	if os.Getenv("LADLE_TEST_RECEIVER") != "" {
+		serveUntilTold()
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+func serveUntilTold() {
+	const connections = 20_000
+	r := &receivers.MLLP{Address: "127.0.0.1:0", MaxConnections: connections, MaxConnectionsPerPeer: connections}
+	e, err := engine.New([]engine.Workflow{{Name: "w", Receiver: r}})
+	if err == nil {
+		err = e.Start(context.Background())
+	}
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	fmt.Println(r.Addr())
+	_, _ = io.Copy(io.Discard, os.Stdin)
+	os.Exit(0)
+}
+
+// BenchmarkMLLPIdle holds ten thousand connections that have sent a message each, and
+// reports what the process of the receiver takes of memory.
 func BenchmarkMLLPIdle(b *testing.B) {
-	const connections = 10_000
-	r := &receivers.MLLP{MaxConnectionsPerPeer: connections}
-	address := startQuietly(b, r, accept)
 	for b.Loop() {
-		before := residentBytes(b)
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), "LADLE_TEST_RECEIVER=1")
+		in, err := cmd.StdinPipe()
+		if err != nil {
+			b.Fatal(err)
+		}
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			b.Fatal(err)
+		}
+		line, err := bufio.NewReader(out).ReadString('\n')
+		if err != nil {
+			b.Fatal(err)
+		}
 		var conns []net.Conn
-		for range connections {
-			c, err := net.Dial("tcp", address)
+		for range 10_000 {
+			c, err := net.Dial("tcp", strings.TrimSpace(line))
 			if err != nil {
-				b.Fatalf("connection %d: %v", len(conns), err)
+				b.Fatalf("connection %d of %s: %v", len(conns), line, err)
 			}
 			conns = append(conns, c)
-			if _, err := io.WriteString(c, frame(adt)); err != nil { // so that it holds what it ever will
+			if _, err := io.WriteString(c, frame(adt)); err != nil {
 				b.Fatal(err)
 			}
-		}
-		for _, c := range conns {
 			if _, err := c.Read(make([]byte, 512)); err != nil {
 				b.Fatal(err)
 			}
 		}
-		b.ReportMetric(float64(residentBytes(b)-before)/(1<<20), "MiB")
+		b.ReportMetric(float64(residentBytes(b, cmd.Process.Pid))/(1<<20), "MiB")
 		for _, c := range conns {
 			c.Close()
+		}
+		in.Close()
+		if err := cmd.Wait(); err != nil {
+			b.Fatal(err)
 		}
 	}
 }
 
-// residentBytes is what this process takes of the machine's memory.
-func residentBytes(b *testing.B) int64 {
-	runtime.GC()
-	raw, err := os.ReadFile("/proc/self/statm")
+// residentBytes is what a process takes of the machine's memory.
+func residentBytes(b *testing.B, pid int) int64 {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
 	if err != nil {
 		b.Skip(err)
 	}
@@ -249,7 +291,7 @@ func BenchmarkMLLPLarge(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		before, most := residentBytes(b), int64(0)
+		before, most := residentBytes(b, os.Getpid()), int64(0)
 		if _, err := io.WriteString(c, "\x0b"+adt+"OBX|1|ED|||"); err != nil {
 			b.Fatal(err)
 		}
@@ -257,7 +299,7 @@ func BenchmarkMLLPLarge(b *testing.B) {
 			if _, err := c.Write(chunk); err != nil {
 				b.Fatal(err)
 			}
-			most = max(most, residentBytes(b))
+			most = max(most, residentBytes(b, os.Getpid()))
 		}
 		if _, err := io.WriteString(c, "\r\x1c\r"); err != nil {
 			b.Fatal(err)
@@ -265,7 +307,7 @@ func BenchmarkMLLPLarge(b *testing.B) {
 		if n := <-sizes; n < size {
 			b.Fatalf("%d bytes arrived", n)
 		}
-		most = max(most, residentBytes(b))
+		most = max(most, residentBytes(b, os.Getpid()))
 		b.ReportMetric(float64(most-before)/(1<<20), "MiB")
 		c.Close()
 	}

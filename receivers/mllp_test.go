@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -745,4 +746,33 @@ func TestMLLPFlood(t *testing.T) {
 		p.Close()
 	}
 	t.Cleanup(wg.Wait)
+}
+
+// Want of descriptors is no reason to give up.
+func TestMLLPShortage(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address, logs := startMLLP(t, &receivers.MLLP{Listener: &poorListener{Listener: l, failures: 3}}, accept)
+	p := dial(t, address)
+	p.write(frame(message("a")))
+	p.wants("AA a")
+	if n := logs.FilterMessageSnippet("for want of means").Len(); n != 1 {
+		t.Errorf("it is said %d times", n)
+	}
+}
+
+// A poorListener has no descriptor for a connection some times.
+type poorListener struct {
+	net.Listener
+	failures int
+}
+
+func (l *poorListener) Accept() (net.Conn, error) {
+	if l.failures--; l.failures >= 0 {
+		return nil, &net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", syscall.EMFILE)}
+	}
+	return l.Listener.Accept()
 }
