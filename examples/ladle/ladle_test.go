@@ -13,6 +13,7 @@ import (
 
 	"github.com/ladlehq/ladle/activities"
 	"github.com/ladlehq/ladle/engine"
+	"github.com/ladlehq/ladle/engine/enginetest"
 	"github.com/ladlehq/ladle/receivers"
 	"github.com/ladlehq/ladle/tlsconfig"
 	"go.uber.org/goleak"
@@ -148,6 +149,55 @@ func TestExampleWorkflows(t *testing.T) {
 		t.Errorf("status %d\n%s%s", status, stdout, stderr)
 	}
 	if got, err := os.ReadFile(filepath.Join(dir, "receive-over-tls", "inbox", "CNTRL-3456.hl7")); err != nil || !bytes.Equal(got, oru) {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// The relay passes on what it takes, and the laboratory's answer back.
+func TestExampleRelay(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(filepath.Join("..", "relay-over-mllp", "workflow.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	relay, laboratory := enginetest.FreeAddress(t), enginetest.FreeAddress(t)
+	dir := t.TempDir()
+	file := filepath.Join(dir, "workflow.yaml")
+	moved := strings.NewReplacer("127.0.0.1:2575", relay, "127.0.0.1:2576", laboratory).Replace(string(text))
+	if err := os.WriteFile(file, []byte(moved), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if stdout, stderr, status := callLadle(t.Context(), "check", file); status != 0 || !strings.Contains(stdout, "2 workflows, no mistakes") {
+		t.Fatalf("%s%s", stdout, stderr)
+	}
+	r, err := registry()
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := engine.Load(r, file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	eng, err := config.Engine()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := eng.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := eng.Shutdown(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	if url := eng.URL("Relay"); url != "mllp://"+relay {
+		t.Errorf("the address for the partner is %q", url)
+	}
+	stdout, stderr, status := callLadle(t.Context(), "send", eng.URL("Relay"))
+	if status != 0 || !strings.Contains(stdout, "MSA|AA|CNTRL-3456") {
+		t.Errorf("status %d\n%s%s", status, stdout, stderr)
+	}
+	if got, err := os.ReadFile(filepath.Join(dir, "inbox", "ORU-CNTRL-3456.hl7")); err != nil || !bytes.Equal(got, oru) {
 		t.Errorf("%q, %v", got, err)
 	}
 }
