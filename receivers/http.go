@@ -79,6 +79,11 @@ type HTTP struct {
 	// Bearer, when it isn't empty, demands this token (RFC 6750). With Basic, either
 	// will do.
 	Bearer tlsconfig.Secret `yaml:"bearer"`
+	// Acknowledgement says which acknowledgement a message is answered with. The default is
+	// what each message asks for in MSH-15 and MSH-16. A response carries one: of two that
+	// are wanted it is the application acknowledgement, unless that goes another way (to in
+	// the workflow's response).
+	Acknowledgement hl7v2.Acknowledgement `yaml:"acknowledgement"`
 	// Status are the status codes of answers.
 	Status HTTPStatus `yaml:"status"`
 
@@ -145,8 +150,10 @@ func (s HTTPStatus) of(c engine.Class) int {
 	return http.StatusInternalServerError
 }
 
-// DefaultFormat returns the format of HL7 v2.
-func (*HTTP) DefaultFormat() engine.Format { return hl7v2.Format{} }
+// DefaultFormat returns the format of HL7 v2, which answers as Acknowledgement says.
+func (h *HTTP) DefaultFormat() engine.Format {
+	return hl7v2.Format{Acknowledgement: h.Acknowledgement}
+}
 
 // Prepare checks the settings.
 func (h *HTTP) Prepare(env engine.Env) error {
@@ -569,6 +576,9 @@ func (x *exchange) grow(body []byte, size int64) ([]byte, error) {
 func (x *exchange) write(status int, reply engine.Reply) {
 	if status == 0 {
 		status = x.Status.of(reply.Class)
+	}
+	if len(reply.Body) == 0 {
+		reply.Body = reply.Accept
 	}
 	header := x.w.Header()
 	header.Set("X-Content-Type-Options", "nosniff")

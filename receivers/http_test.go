@@ -18,6 +18,7 @@ import (
 
 	"github.com/ladlehq/ladle/engine"
 	"github.com/ladlehq/ladle/engine/enginetest"
+	"github.com/ladlehq/ladle/engine/hl7v2"
 	"github.com/ladlehq/ladle/hl7"
 	"github.com/ladlehq/ladle/receivers"
 	"github.com/ladlehq/ladle/tlsconfig"
@@ -648,5 +649,65 @@ func TestHTTPContract(t *testing.T) {
 				Body: []byte(adt),
 			})
 		})
+	}
+}
+
+// A response carries one acknowledgement: the one that is asked for, or that is set.
+func TestHTTPAcknowledgement(t *testing.T) {
+	t.Parallel()
+	enhanced := func(accept, application string) string {
+		return "MSH|^~\\&|H|W|L|C|2026||ADT^A01|17|P|2.5|||" + accept + "|" + application + "\r"
+	}
+	later := make(chan string, 1)
+	to := sender(func(_ context.Context, m *engine.Message) (engine.Reply, error) {
+		later <- string(m.Body())
+		return engine.Reply{Class: engine.Accepted}, nil
+	})
+	for name, c := range map[string]struct {
+		h        *receivers.HTTP
+		response engine.Response
+		body     string
+		want     string // the code, "" for an empty body
+		later    bool
+	}{
+		"original":          {&receivers.HTTP{}, engine.Response{}, adt, "AA", false},
+		"accept":            {&receivers.HTTP{}, engine.Response{}, enhanced("AL", "NE"), "CA", false},
+		"application":       {&receivers.HTTP{}, engine.Response{}, enhanced("NE", "AL"), "AA", false},
+		"both":              {&receivers.HTTP{}, engine.Response{}, enhanced("AL", "AL"), "AA", false},
+		"none":              {&receivers.HTTP{}, engine.Response{}, enhanced("NE", "NE"), "", false},
+		"both, apart":       {&receivers.HTTP{}, engine.Response{To: to}, enhanced("AL", "AL"), "CA", true},
+		"application apart": {&receivers.HTTP{}, engine.Response{To: to}, enhanced("NE", "AL"), "", true},
+		"set to accept":     {&receivers.HTTP{Acknowledgement: hl7v2.AcknowledgementAccept}, engine.Response{}, adt, "CA", false},
+		"set to original":   {&receivers.HTTP{Acknowledgement: hl7v2.AcknowledgementApplication}, engine.Response{}, enhanced("AL", "NE"), "AA", false},
+	} {
+		c.h.Address = "127.0.0.1:0"
+		e, err := engine.New([]engine.Workflow{{Name: "w", Receiver: c.h, Response: c.response}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		resp, err := client(t).Post(e.URL("w"), "application/hl7-v2", strings.NewReader(c.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || resp.StatusCode != http.StatusOK {
+			t.Errorf("%s: %s %v", name, resp.Status, err)
+		}
+		ack, err := hl7.ParseAck(body)
+		if string(ack.Code) != c.want || (err == nil) != (c.want != "") {
+			t.Errorf("%s: answered %q", name, body)
+		}
+		if c.later {
+			if got := <-later; !strings.Contains(got, "\rMSA|AA|17\r") {
+				t.Errorf("%s: later %q", name, got)
+			}
+		}
+		if err := e.Shutdown(context.Background()); err != nil {
+			t.Error(err)
+		}
 	}
 }
