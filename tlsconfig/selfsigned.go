@@ -10,11 +10,8 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math/big"
 	"net"
-	"os"
-	"path/filepath"
 	"time"
 )
 
@@ -135,29 +132,4 @@ func (k *KeyPair) KeyPEM() ([]byte, error) {
 		return nil, fmt.Errorf("tlsconfig: %w: %w", ErrUnsupported, err)
 	}
 	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
-}
-
-// WriteFile writes a file that nobody else may read, with the rights 0600, whole or not
-// at all. It fails when the file exists.
-func WriteFile(name string, content []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(name), ".ladle-*.tmp") // with the rights 0600
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, ignoreMissing(os.Remove(f.Name()))) }()
-	_, err = f.Write(content)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Link(f.Name(), name)
-}
-
-func ignoreMissing(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
 }

@@ -207,45 +207,8 @@ func (t *Table) change(ctx context.Context, edit func([]Binding) ([]Binding, err
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrTable, err)
 	}
-	if err := replaceWhole(t.file(), append(raw, '\n')); err != nil {
+	if err := ReplaceFile(t.file(), append(raw, '\n')); err != nil {
 		return t.mayWrite(err)
 	}
 	return nil
-}
-
-// replaceWhole puts a file in the place of another one at once, with the rights and the
-// owner of the old one, or with 0600 where there is none. It is on disk when it returns.
-func replaceWhole(name string, content []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(name), ".ladle-*.tmp") // with the rights 0600
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, ignoreMissing(os.Remove(f.Name()))) }()
-	_, err = f.Write(content)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if old, err := os.Stat(name); err == nil {
-		if err := errors.Join(os.Chmod(f.Name(), old.Mode().Perm()), keepOwner(f.Name(), name)); err != nil {
-			return err
-		}
-	}
-	if err := rename(f.Name(), name); err != nil {
-		return err
-	}
-	return syncFolder(filepath.Dir(name))
-}
-
-func syncFolder(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil // which can't, and needn't
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

@@ -3,6 +3,8 @@
 package tlsconfig
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"syscall"
 )
@@ -11,8 +13,11 @@ import (
 // still be read by the account that it belongs to. Others own what they write.
 func keepOwner(name, like string) error {
 	info, err := os.Stat(like)
-	if err != nil || os.Geteuid() != 0 {
-		return ignoreMissing(err)
+	if errors.Is(err, fs.ErrNotExist) || os.Geteuid() != 0 {
+		return nil
+	}
+	if err != nil {
+		return err
 	}
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {

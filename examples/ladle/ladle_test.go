@@ -116,27 +116,7 @@ func TestExampleWorkflows(t *testing.T) {
 			t.Fatalf("%s%s", stdout, stderr)
 		}
 		moved := place(name+"/moved.yaml", []byte(strings.NewReplacer(ports...).Replace(string(text))))
-		r, err := registry()
-		if err != nil {
-			t.Fatal(err)
-		}
-		config, err := engine.Load(r, moved)
-		if err != nil {
-			t.Fatal(err)
-		}
-		eng, err := config.Engine()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := eng.Start(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			if err := eng.Shutdown(context.Background()); err != nil {
-				t.Error(err)
-			}
-		})
-		return eng
+		return startFile(t, moved)
 	}
 	receiving := example("receive-over-tls", ":8443", ":0")
 	_, port, err := net.SplitHostPort(receiving.Addr("Receive HL7 over SSL").String())
@@ -153,23 +133,9 @@ func TestExampleWorkflows(t *testing.T) {
 	}
 }
 
-// The relay passes on what it takes, and the laboratory's answer back.
-func TestExampleRelay(t *testing.T) {
-	t.Parallel()
-	text, err := os.ReadFile(filepath.Join("..", "relay-over-mllp", "workflow.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	relay, laboratory := enginetest.FreeAddress(t), enginetest.FreeAddress(t)
-	dir := t.TempDir()
-	file := filepath.Join(dir, "workflow.yaml")
-	moved := strings.NewReplacer("127.0.0.1:2575", relay, "127.0.0.1:2576", laboratory).Replace(string(text))
-	if err := os.WriteFile(file, []byte(moved), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if stdout, stderr, status := callLadle(t.Context(), "check", file); status != 0 || !strings.Contains(stdout, "2 workflows, no mistakes") {
-		t.Fatalf("%s%s", stdout, stderr)
-	}
+// startFile runs the workflows of a file until the test ends.
+func startFile(t *testing.T, file string) *engine.Engine {
+	t.Helper()
 	r, err := registry()
 	if err != nil {
 		t.Fatal(err)
@@ -190,6 +156,27 @@ func TestExampleRelay(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	return eng
+}
+
+// The relay passes on what it takes, and the laboratory's answer back.
+func TestExampleRelay(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(filepath.Join("..", "relay-over-mllp", "workflow.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	relay, laboratory := enginetest.FreeAddress(t), enginetest.FreeAddress(t)
+	dir := t.TempDir()
+	file := filepath.Join(dir, "workflow.yaml")
+	moved := strings.NewReplacer("127.0.0.1:2575", relay, "127.0.0.1:2576", laboratory).Replace(string(text))
+	if err := os.WriteFile(file, []byte(moved), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if stdout, stderr, status := callLadle(t.Context(), "check", file); status != 0 || !strings.Contains(stdout, "2 workflows, no mistakes") {
+		t.Fatalf("%s%s", stdout, stderr)
+	}
+	eng := startFile(t, file)
 	if url := eng.URL("Relay"); url != "mllp://"+relay {
 		t.Errorf("the address for the partner is %q", url)
 	}

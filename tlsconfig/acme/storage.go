@@ -1,7 +1,6 @@
 package acme
 
 import (
-	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -19,6 +18,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/ladlehq/ladle/tlsconfig"
 )
 
 // maxStored is the largest file that is read.
@@ -97,7 +98,7 @@ func (s storage) account() (key crypto.Signer, damaged, err error) {
 	if err != nil {
 		return nil, damaged, err
 	}
-	return fresh, damaged, s.save(file, block)
+	return fresh, damaged, tlsconfig.ReplaceFile(file, block)
 }
 
 func parseAccount(raw []byte) (crypto.Signer, error) {
@@ -164,7 +165,7 @@ func (s storage) store(names []string, pair *tls.Certificate) error {
 	for _, der := range pair.Certificate {
 		content = append(content, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
 	}
-	return s.save(s.certificateFile(names), content)
+	return tlsconfig.ReplaceFile(s.certificateFile(names), content)
 }
 
 func (s storage) read(file string) ([]byte, error) {
@@ -177,26 +178,6 @@ func (s storage) read(file string) ([]byte, error) {
 		return nil, err
 	}
 	return io.ReadAll(io.LimitReader(f, maxStored))
-}
-
-// save puts a file in place whole or not at all, whoever else does the same. The folder
-// isn't synced: after a power failure the file of before may be there, and serves as well.
-func (s storage) save(file string, content []byte) (err error) {
-	f, err := os.CreateTemp(string(s), ".new-*.tmp") // with the rights 0600
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(f, bytes.NewReader(content))
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), file)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return nil
 }
 
 func newKey() (*ecdsa.PrivateKey, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) }

@@ -1,0 +1,65 @@
+package tlsconfig
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+)
+
+// WriteFile writes a file that nobody else may read, with the rights 0600, whole or not
+// at all. It fails when the file exists.
+func WriteFile(name string, content []byte) error {
+	return withNewFile(name, content, func(made string) error { return os.Link(made, name) })
+}
+
+// ReplaceFile writes a file whole or not at all, in the place of the one that is there, whose
+// rights and owner it keeps; where there is none it has the rights 0600. It is on disk when
+// ReplaceFile returns.
+func ReplaceFile(name string, content []byte) error {
+	return withNewFile(name, content, func(made string) error {
+		if old, err := os.Stat(name); err == nil {
+			if err := errors.Join(os.Chmod(made, old.Mode().Perm()), keepOwner(made, name)); err != nil {
+				return err
+			}
+		}
+		if err := rename(made, name); err != nil {
+			return err
+		}
+		return syncFolder(filepath.Dir(name))
+	})
+}
+
+// withNewFile writes content into a new file beside name, with the rights 0600, syncs it,
+// and lets place bring it where it belongs.
+func withNewFile(name string, content []byte, place func(made string) error) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(name), ".ladle-*.tmp")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if removed := os.Remove(f.Name()); !errors.Is(removed, fs.ErrNotExist) {
+			err = errors.Join(err, removed)
+		}
+	}()
+	_, err = f.Write(content)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return place(f.Name())
+}
+
+func syncFolder(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil // which can't, and needn't
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
