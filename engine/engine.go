@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/google/uuid"
 	"go.uber.org/zap"
 )
 
@@ -419,37 +420,43 @@ func errorFields(err error) []zap.Field {
 	return fields
 }
 
-// runs are the messages in the works.
+// runs are the messages in the works: a ring, which costs less than a map where each message
+// comes and goes.
 type runs struct {
 	mu   sync.Mutex
-	all  map[*run]struct{}
+	ring run // the first and the last are its neighbours
+	n    int
 	none *sync.Cond
 }
 
 // A run is one message in the works.
 type run struct {
 	workflow *workflow
-	message  fmt.Stringer
+	message  uuid.UUID
 	began    time.Time
 	step     atomic.Pointer[string]
+
+	before, behind *run
 }
 
 func (r *runs) init() {
-	r.all = make(map[*run]struct{})
+	r.ring.before, r.ring.behind = &r.ring, &r.ring
 	r.none = sync.NewCond(&r.mu)
 }
 
 func (r *runs) add(x *run) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.all[x] = struct{}{}
+	x.before, x.behind = r.ring.before, &r.ring
+	x.before.behind, r.ring.before = x, x
+	r.n++
 }
 
 func (r *runs) remove(x *run) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.all, x)
-	if len(r.all) == 0 {
+	x.before.behind, x.behind.before = x.behind, x.before
+	if r.n--; r.n == 0 {
 		r.none.Broadcast()
 	}
 }
@@ -457,13 +464,13 @@ func (r *runs) remove(x *run) {
 func (r *runs) count() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return len(r.all)
+	return r.n
 }
 
 func (r *runs) wait() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for len(r.all) > 0 {
+	for r.n > 0 {
 		r.none.Wait()
 	}
 }
@@ -471,7 +478,7 @@ func (r *runs) wait() {
 func (r *runs) each(f func(*run)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for x := range r.all {
+	for x := r.ring.behind; x != &r.ring; x = x.behind {
 		f(x)
 	}
 }
