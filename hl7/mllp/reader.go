@@ -318,6 +318,21 @@ func (r *Reader) move(buf []byte) {
 // firstControl returns the place of the first start or end byte in b, with the reason for which it is wrong inside a
 // message; -1 and 0 when there is none.
 func firstControl(b []byte, f Framing) (int, Reason) {
+	// Block by block, so that the second search finds what the first has brought near.
+	for at := 0; ; at += nearBlock {
+		if i, reason := firstControlNear(b[at:min(at+nearBlock, len(b))], f); reason != 0 {
+			return at + i, reason
+		}
+		if at+nearBlock >= len(b) {
+			return -1, 0
+		}
+	}
+}
+
+// nearBlock fits into the smallest cache beside other things.
+const nearBlock = 8 << 10
+
+func firstControlNear(b []byte, f Framing) (int, Reason) {
 	end := bytes.IndexByte(b, f.End)
 	if end >= 0 {
 		b = b[:end]
