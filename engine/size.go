@@ -46,6 +46,9 @@ func (s *Size) UnmarshalText(text []byte) error {
 	return fmt.Errorf("%q is no unit of size: write for example 16MiB", unit)
 }
 
+// MarshalText returns what String returns.
+func (s Size) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
 // String returns the size with the largest binary unit that fits without a rest.
 func (s Size) String() string {
 	for _, u := range []struct {

@@ -4,6 +4,7 @@
 //	ladle run FILE              run the workflows of FILE until Ctrl-C
 //	ladle check FILE...         report every mistake in FILE with its line, run nothing
 //	ladle send ADDRESS [FILE...] send messages over MLLP or HTTP and print what is answered
+//	ladle load ADDRESS          send as many messages as an address takes, and print how fast it answers
 //	ladle show FILE...          print messages for people, in JSON or XML, or what is wrong in them
 //	ladle certificates create|show|export|import|bind|unbind|list|check
 //	ladle diff FILE FILE        print what changes from one message to another
@@ -52,6 +53,7 @@ var commands = []command{
 	{"run", "run [flags] FILE", "run the workflows of FILE until Ctrl-C", run},
 	{"check", "check FILE...", "report every mistake in FILE with its line, run nothing", check},
 	{"send", "send [flags] ADDRESS [FILE|DIRECTORY...]", "send messages to an mllp://, mllps://, http:// or https:// address and print what is answered", send},
+	{"load", "load [flags] ADDRESS", "send as many messages as an address takes, and print how fast it answers", load},
 	{"show", "show [flags] FILE...", "print messages for people, in JSON or XML, or what is wrong in them", show},
 	{"certificates", "certificates create|show|export|import|bind|unbind|list|check [flags] ...", "make certificates, bind them to ports, and check what an address shows", certificates},
 	{"diff", "diff [flags] FILE FILE", "print what changes from one message to another", diff},

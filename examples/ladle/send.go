@@ -5,6 +5,7 @@ import (
 	"context"
 	_ "embed"
 	"errors"
+	"flag"
 	"fmt"
 	"net"
 	"net/url"
@@ -37,40 +38,33 @@ type sending struct {
 	window          int
 	release         int
 	acknowledgement activities.Acknowledgement
+
+	ca, pin  string
+	insecure bool
 }
 
-// send sends messages to an address and prints what is answered.
-func send(ctx context.Context, c *call) error {
-	var s sending
-	var src source
-	ca := c.flags.String("ca", "", "trust the certification authority, or the very certificate, in this PEM `file`")
-	pin := c.flags.String("pin", "", "trust the certificate with this `thumbprint`, SHA-256 or SHA-1, and no other")
-	insecure := c.flags.Bool("insecure", false, "trust any certificate: for a test, never for patients' data")
-	c.flags.DurationVar(&s.timeout, "timeout", activities.DefaultSendTimeout, "how long an answer may take")
-	c.flags.IntVar(&src.count, "count", 1, "send everything so many `times`")
-	c.flags.IntVar(&s.connections, "connections", 1, "send over so many connections at once; messages may overtake each other")
-	c.flags.IntVar(&s.window, "window", 1, "have so many messages in flight on each connection, where an mllp partner agrees")
-	c.flags.Float64Var(&src.rate, "rate", 0, "send at most so many messages a second; 0 is as fast as the partner answers")
-	c.flags.TextVar(&s.acknowledgement, "acknowledgement", activities.AcknowledgementHL7, "what counts as acceptance: hl7 (what each message asks for), application, accept, status or none")
-	c.flags.IntVar(&s.release, "release", 1, "the `release` of MLLP that the partner speaks, 1 or 2")
-	c.flags.BoolVar(&src.raw, "raw", false, "send each file as it is, as one message, whatever is in it")
-	c.flags.BoolVar(&src.fresh, "new-ids", false, "give each message a new MSH-10, for partners that take a repeated one for a duplicate")
-	all := c.flags.Bool("all", false, fmt.Sprintf("print every acknowledgement, not only the first %d, and the first %d that don't accept", firstAnswers, firstFailures))
-	if err := c.parse(1, -1); err != nil {
-		return err
+// flags defines what is said of the partner.
+func (s *sending) flags(fs *flag.FlagSet) {
+	fs.StringVar(&s.ca, "ca", "", "trust the certification authority, or the very certificate, in this PEM `file`")
+	fs.StringVar(&s.pin, "pin", "", "trust the certificate with this `thumbprint`, SHA-256 or SHA-1, and no other")
+	fs.BoolVar(&s.insecure, "insecure", false, "trust any certificate: for a test, never for patients' data")
+	fs.DurationVar(&s.timeout, "timeout", activities.DefaultSendTimeout, "how long an answer may take")
+	fs.IntVar(&s.window, "window", 1, "have so many messages in flight on each connection, where an mllp partner agrees")
+	fs.TextVar(&s.acknowledgement, "acknowledgement", activities.AcknowledgementHL7, "what counts as acceptance: hl7 (what each message asks for), application, accept, status or none")
+	fs.IntVar(&s.release, "release", 1, "the `release` of MLLP that the partner speaks, 1 or 2")
+}
+
+// settle checks the flags for an address, and makes the settings of TLS of them.
+func (s *sending) settle(c *call, address string) error {
+	if s.connections < 1 || s.window < 1 || s.connections*s.window > 10_000 {
+		return errors.New("-connections and -window are 1 or more, and there are 10000 messages in flight at most")
 	}
-	switch {
-	case src.count < 1, s.connections < 1, s.window < 1, s.connections*s.window > 10_000:
-		return errors.New("-count, -connections and -window are 1 or more, and there are 10000 messages in flight at most")
-	case src.rate < 0:
-		return errors.New("-rate can't be negative")
+	trust := tlsconfig.Trust{Insecure: s.insecure}
+	if s.ca != "" {
+		trust.CAFiles = []string{s.ca}
 	}
-	trust := tlsconfig.Trust{Insecure: *insecure}
-	if *ca != "" {
-		trust.CAFiles = []string{*ca}
-	}
-	if *pin != "" {
-		t, err := tlsconfig.ParseThumbprint(*pin)
+	if s.pin != "" {
+		t, err := tlsconfig.ParseThumbprint(s.pin)
 		if err != nil {
 			return fmt.Errorf("-pin: %w", err)
 		}
@@ -79,13 +73,39 @@ func send(ctx context.Context, c *call) error {
 		}
 		trust.Thumbprints = []tlsconfig.Thumbprint{t}
 	}
-	s.address, src.paths = c.args[0], c.args[1:]
-	s.tls = &tlsconfig.Client{Trust: trust}
+	s.address, s.tls = address, &tlsconfig.Client{Trust: trust}
 	if !strings.HasPrefix(s.address, "https:") && !strings.HasPrefix(s.address, "mllps:") {
 		s.tls = nil
-		if *ca != "" || *pin != "" || *insecure {
+		if s.ca != "" || s.pin != "" || s.insecure {
 			return fmt.Errorf("-ca, -pin and -insecure are for TLS, which %q has not: write https:// or mllps://", s.address)
 		}
+	}
+	return nil
+}
+
+// send sends messages to an address and prints what is answered.
+func send(ctx context.Context, c *call) error {
+	var s sending
+	var src source
+	s.flags(c.flags)
+	c.flags.IntVar(&src.count, "count", 1, "send everything so many `times`")
+	c.flags.IntVar(&s.connections, "connections", 1, "send over so many connections at once; messages may overtake each other")
+	c.flags.Float64Var(&src.rate, "rate", 0, "send at most so many messages a second; 0 is as fast as the partner answers")
+	c.flags.BoolVar(&src.raw, "raw", false, "send each file as it is, as one message, whatever is in it")
+	c.flags.BoolVar(&src.fresh, "new-ids", false, "give each message a new MSH-10, for partners that take a repeated one for a duplicate")
+	all := c.flags.Bool("all", false, fmt.Sprintf("print every acknowledgement, not only the first %d, and the first %d that don't accept", firstAnswers, firstFailures))
+	if err := c.parse(1, -1); err != nil {
+		return err
+	}
+	switch {
+	case src.count < 1:
+		return errors.New("-count, -connections and -window are 1 or more")
+	case src.rate < 0:
+		return errors.New("-rate can't be negative")
+	}
+	src.paths = c.args[1:]
+	if err := s.settle(c, c.args[0]); err != nil {
+		return err
 	}
 	if err := src.check(); err != nil {
 		return err
