@@ -58,8 +58,9 @@ type MLLP struct {
 	// Acknowledgement says which acknowledgements a message is answered with. The default
 	// is what each message asks for in MSH-15 and MSH-16.
 	Acknowledgement hl7v2.Acknowledgement `yaml:"acknowledgement"`
-	// Release is the release of MLLP, 1 or 2. With 2 each message is answered with a commit
-	// block in front of any acknowledgement. The default is 1.
+	// Release is the release of MLLP, 1 or 2. With 2 each message that is accepted is answered
+	// with a commit block in front of any acknowledgement, and any other with a negative
+	// commit block alone, after which its sender sends it again. The default is 1.
 	Release int `yaml:"release"`
 	// Framing is the bytes around messages, for partners that use others than the
 	// standard's: in a file as hexadecimal digits, such as "02 03". The default is
@@ -631,17 +632,18 @@ func (x *mllpConn) refuseFrame(reader *mllp.Reader, err error) bool {
 	return x.refuse(head, engine.Rejected, textNoStart) && goesOn
 }
 
-// answer writes the commit block of release 2, and the acknowledgements, at once.
+// answer writes the commit block of release 2, and the acknowledgements, at once. Behind a
+// negative commit block there are none: the sender is to send the message again, and would
+// take one for the next message's.
 func (x *mllpConn) answer(reply engine.Reply) bool {
-	out := x.out[:0]
-	if x.Release == 2 {
-		commit := mllp.CommitNAK
-		if reply.Class.Positive() {
-			commit = mllp.CommitACK
-		}
-		out = x.Framing.AppendCommit(out, commit)
+	out, bodies := x.out[:0], [][]byte{reply.Accept, reply.Body}
+	switch {
+	case x.Release == 2 && reply.Class.Positive():
+		out = x.Framing.AppendCommit(out, mllp.CommitACK)
+	case x.Release == 2:
+		out, bodies = x.Framing.AppendCommit(out, mllp.CommitNAK), nil
 	}
-	for _, body := range [][]byte{reply.Accept, reply.Body} {
+	for _, body := range bodies {
 		if len(body) == 0 {
 			continue
 		}

@@ -369,8 +369,8 @@ func TestMLLPAcknowledgement(t *testing.T) {
 	p.wants("06", "AR a")
 	address, _ = startMLLP(t, &receivers.MLLP{Release: 2}, func(context.Context, *engine.Message) error { return errors.New("a fault") })
 	p = dial(t, address)
-	p.write(frame(message("a")))
-	p.wants("15", "AE a")
+	p.write(frame(message("a")) + frame(message("b")))
+	p.wants("15", "15") // and nothing that could be taken for the next message's
 }
 
 // The application acknowledgement of enhanced mode goes by another sender, where one is set.
