@@ -4,10 +4,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -18,6 +16,7 @@ type boundCertificates struct {
 	table    Table
 	endpoint Endpoint
 	rows     atomic.Pointer[[]boundCertificate]
+	unusable []Binding // rows without a certificate to show; guarded by Source.mu
 }
 
 type boundCertificate struct {
@@ -66,21 +65,22 @@ func (b *boundCertificates) fits(e Endpoint) bool {
 // error says that the table can't be read, and then nothing changes.
 func (s *Source) followTable() ([]Notice, error) {
 	b := s.bound
-	rows, err := b.table.read()
+	s.mu.Lock() // before the table is read, so that nobody puts older rows in the place of newer ones
+	defer s.mu.Unlock()
+	rows, found, err := b.table.readFound()
 	if err != nil {
 		return nil, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if s.closed {
 		return nil, nil
 	}
 	old := *b.rows.Load()
-	if _, err := os.Stat(b.table.file()); errors.Is(err, fs.ErrNotExist) && len(old) > 0 {
+	if !found && len(old) > 0 {
 		return nil, fmt.Errorf("%w: %s has vanished, and what was bound stays: to unbind, unbind", ErrTable, b.table.file())
 	}
 	var notices []Notice
 	var now []boundCertificate
+	var unusable []Binding
 	for _, row := range rows {
 		if !b.fits(row.Endpoint) {
 			continue
@@ -96,6 +96,7 @@ func (s *Source) followTable() ([]Notice, error) {
 		case err != nil && i < 0:
 			n.Kind = NotRenewed
 			notices = append(notices, n)
+			unusable = append(unusable, row)
 			continue
 		case err != nil:
 			n.Kind, n.Certificate = NotRenewed, old[i].pair.Leaf
@@ -124,6 +125,7 @@ func (s *Source) followTable() ([]Notice, error) {
 		}
 	}
 	b.rows.Store(&now)
+	b.unusable = unusable
 	if slices.ContainsFunc(notices, func(n Notice) bool { return n.Kind != NotRenewed }) {
 		s.generation.Add(1)
 	}

@@ -299,8 +299,17 @@ func (s *Source) watched() (files []string, fromStore bool) {
 	if s.bound != nil {
 		files = []string{s.bound.table.file()}
 		settings = nil
+		s.mu.Lock()
+		rows := slices.Clone(s.bound.unusable) // which may be mended
+		s.mu.Unlock()
 		for _, row := range *s.bound.rows.Load() {
+			rows = append(rows, row.Binding)
+		}
+		for _, row := range rows {
 			settings = append(settings, Certificate{File: row.File, KeyFile: row.KeyFile})
+			if name, ok := strings.CutPrefix(row.Password, fileReference); ok {
+				files = append(files, strings.TrimSuffix(name, "}"))
+			}
 		}
 	}
 	for _, c := range settings {

@@ -34,6 +34,12 @@ type tableContent struct {
 
 // read returns the rows in order. A file that isn't there has none.
 func (t *Table) read() ([]Binding, error) {
+	rows, _, err := t.readFound()
+	return rows, err
+}
+
+// readFound is read, and reports whether the file is there.
+func (t *Table) readFound() (rows []Binding, found bool, err error) {
 	raw, err := readFile(t.file())
 	for range 20 {
 		if runtime.GOOS != "windows" || err == nil || errors.Is(err, fs.ErrNotExist) {
@@ -44,17 +50,17 @@ func (t *Table) read() ([]Binding, error) {
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, nil
+		return nil, false, nil
 	case errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("%w: %w: this account must be allowed to read it", ErrPermission, err)
+		return nil, false, fmt.Errorf("%w: %w: this account must be allowed to read it", ErrPermission, err)
 	case err != nil:
-		return nil, fmt.Errorf("%w: %w", ErrTable, err)
+		return nil, false, fmt.Errorf("%w: %w", ErrTable, err)
 	}
-	rows, err := parseTable(raw)
+	rows, err = parseTable(raw)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s:%w", ErrTable, t.file(), err)
+		return nil, false, fmt.Errorf("%w: %s:%w", ErrTable, t.file(), err)
 	}
-	return rows, nil
+	return rows, true, nil
 }
 
 // parseTable reads the file strictly. An error begins with the line in which the row, or
