@@ -140,11 +140,18 @@ func TestBoundPort(t *testing.T) {
 	if err != nil {
 		t.Fatalf("nothing is bound, and the port is open: %v", err)
 	}
+	for range 2 {
+		did(t, tlsconfig.CodeBound)(table.Bind(t.Context(), p.address, first))
+		p.logged(t, "the port can't be opened")
+		if err := p.Health("w"); err == nil || !strings.Contains(err.Error(), "in use by another program") {
+			t.Error(err)
+		}
+		did(t, tlsconfig.CodeUnbound)(table.Unbind(t.Context(), p.address))
+		p.logged(t, "unbound: "+p.address)
+		waitFor(t, func() bool { return strings.Contains(fmt.Sprint(p.Health("w")), "no certificate is bound") })
+	}
 	did(t, tlsconfig.CodeBound)(table.Bind(t.Context(), p.address, first))
 	p.logged(t, "the port can't be opened")
-	if err := p.Health("w"); err == nil || !strings.Contains(err.Error(), "in use by another program") {
-		t.Error(err)
-	}
 	occupied.Close()
 	p.logged(t, "the port is open") // it is tried again
 	if err := p.Health("w"); err != nil || p.URL("w") != "https://"+p.address+"/" {
@@ -381,6 +388,75 @@ func TestUnbindUnderLoad(t *testing.T) {
 		if !answered[id] {
 			t.Errorf("%s was accepted and not answered", id)
 		}
+	}
+}
+
+// An engine that is stopped while a closed port finishes what it has taken lets the answers
+// out.
+func TestStopWhileUnbinding(t *testing.T) {
+	t.Parallel()
+	const messages = 50
+	for _, http2 := range []bool{false, true} {
+		taken, answer := make(chan struct{}, messages), make(chan struct{})
+		p := startBound(t, do(func(context.Context, *engine.Message) error {
+			taken <- struct{}{}
+			<-answer
+			return nil
+		}))
+		c, _ := certificateFor(t, "127.0.0.1")
+		did(t, tlsconfig.CodeBound)(p.table.Bind(t.Context(), p.address, c))
+		p.logged(t, "the port is open")
+		url := p.URL("w")
+		var senders sync.WaitGroup
+		for range messages {
+			senders.Go(func() {
+				tr := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: http2}
+				defer tr.CloseIdleConnections()
+				resp, err := (&http.Client{Transport: tr}).Post(url, "", strings.NewReader(adt))
+				if err != nil {
+					t.Errorf("HTTP/2 %v: not answered: %v", http2, err)
+					return
+				}
+				defer resp.Body.Close()
+				if body, err := io.ReadAll(resp.Body); err != nil || !strings.Contains(string(body), "MSA|AA") {
+					t.Errorf("HTTP/2 %v: %q %v", http2, body, err)
+				}
+			})
+		}
+		for range messages {
+			<-taken
+		}
+		did(t, tlsconfig.CodeUnbound)(p.table.Unbind(t.Context(), p.address))
+		p.logged(t, "the port is closed")
+		stopped := make(chan error, 1)
+		go func() { stopped <- p.Shutdown(t.Context()) }()
+		waitFor(t, func() bool { return strings.Contains(fmt.Sprint(p.Health("w")), "not running") })
+		close(answer)
+		if err := <-stopped; err != nil {
+			t.Error(err)
+		}
+		senders.Wait()
+	}
+}
+
+// A port with a name in its address is opened by a certificate for the whole port, which is
+// shown whatever a client calls.
+func TestBoundHint(t *testing.T) {
+	t.Parallel()
+	_, port, _ := net.SplitHostPort(enginetest.FreeAddress(t))
+	h := &receivers.HTTP{Address: "localhost:" + port, TLS: &tlsconfig.Server{Certificates: []tlsconfig.Certificate{{Bound: tlsconfig.TableFile(filepath.Join(t.TempDir(), "bindings.json"))}}}}
+	e, err := engine.New([]engine.Workflow{{Name: "w", Receiver: h}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Health("w"); err == nil || !strings.Contains(err.Error(), "bindings.json :"+port+" FILE`") {
+		t.Error(err)
+	}
+	if err := e.Shutdown(t.Context()); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -60,6 +60,7 @@ type session struct {
 	listener net.Listener
 	cut      context.Context // ends when what it has taken is to be left
 	cutShort context.CancelFunc
+	accepted chan struct{}  // closed when no more connections come
 	done     sync.WaitGroup // its goroutines
 }
 
@@ -134,7 +135,11 @@ func (p *port) open(ctx context.Context) (err error) {
 }
 
 func (p *port) waiting() error {
-	return fmt.Errorf("the port is closed, because no certificate is bound to it: `ladle certificates bind -table %s %s FILE` opens it", p.settings.Certificates[0].Bound, p.address)
+	endpoint := p.address
+	if host, number, err := net.SplitHostPort(endpoint); err == nil && net.ParseIP(host) == nil {
+		endpoint = ":" + number // a certificate for a name is shown to those alone who call it by that name
+	}
+	return fmt.Errorf("the port is closed, because no certificate is bound to it: `ladle certificates bind -table %s %s FILE` opens it", p.settings.Certificates[0].Bound, endpoint)
 }
 
 // listen opens the port and lets a server of its own serve it.
@@ -148,12 +153,15 @@ func (p *port) listen(ctx context.Context) (*session, error) {
 	}
 	s := &session{server: p.newServer(), listener: newLimitListener(l, p.total, p.perPeer, p.allowed, p.log)}
 	s.cut, s.cutShort = context.WithCancel(context.Background())
+	s.accepted = make(chan struct{})
 	var config *tls.Config
 	if p.source != nil {
 		config = p.source.Config()
 	}
 	s.done.Go(func() {
-		if err := s.serve(s.listener, config); err != nil {
+		err := s.serve(s.listener, config)
+		close(s.accepted)
+		if err != nil {
 			p.ended(s, err)
 		}
 	})
@@ -184,15 +192,21 @@ func (p *port) follow() {
 	if p.source == nil || p.finished {
 		return
 	}
+	if p.retry != nil {
+		p.retry.Stop() // this is it, or comes before it
+		p.retry = nil
+	}
 	switch waiting := p.source.Waiting(); {
-	case waiting && p.session != nil:
+	case waiting && p.session == nil:
+		p.why = p.waiting() // and no more that the port was in use
+	case waiting:
 		s := p.session
 		p.session, p.why, p.old[s] = nil, p.waiting(), true
 		// The port is free when this returns; what was taken is finished in its own time.
 		s.listener.Close()
 		s.done.Go(func() { p.drain(s) })
 		p.log.Info("the port is closed: its last certificate was unbound", zap.String("address", p.address))
-	case !waiting && p.session == nil:
+	case p.session == nil:
 		var err error
 		if p.session, err = p.listen(context.Background()); err != nil {
 			if p.why == nil || p.why.Error() != err.Error() { // and not each time again
@@ -209,6 +223,7 @@ func (p *port) follow() {
 
 // drain finishes what a closed session has taken.
 func (p *port) drain(s *session) {
+	<-s.accepted // so that it knows of every connection
 	s.shutdown(s.cut)
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -235,7 +250,10 @@ func (p *port) finish(ctx context.Context) {
 	var wg sync.WaitGroup
 	for _, s := range all {
 		s.listener.Close()
-		wg.Go(func() { s.shutdown(ctx) })
+		wg.Go(func() {
+			<-s.accepted
+			s.shutdown(ctx)
+		})
 	}
 	wg.Wait()
 }
