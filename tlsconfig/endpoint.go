@@ -57,6 +57,9 @@ func validHost(host string) error {
 	if len(name) > 253 {
 		return fmt.Errorf("%w: the name has %d letters, and host names have at most 253", ErrEndpoint, len(name))
 	}
+	if top := name[strings.LastIndexByte(name, '.')+1:]; top != "" && strings.Trim(top, "0123456789") == "" {
+		return fmt.Errorf("%w: %q is neither an address nor a host name", ErrEndpoint, host)
+	}
 	for label := range strings.SplitSeq(name, ".") {
 		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
 			return fmt.Errorf("%w: %q is no host name", ErrEndpoint, host)

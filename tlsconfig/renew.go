@@ -1,6 +1,7 @@
 package tlsconfig
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -297,7 +298,7 @@ func (s *Source) renew(notify func(Notice)) {
 func (s *Source) watched() (files []string, fromStore bool) {
 	settings := s.settings
 	if s.bound != nil {
-		files = []string{s.bound.table.file()}
+		files = []string{cmp.Or(s.bound.table.File, DefaultTable), s.bound.table.file()} // a link, and where it leads to
 		settings = nil
 		s.mu.Lock()
 		rows := slices.Clone(s.bound.unusable) // which may be mended

@@ -98,8 +98,8 @@ const (
 	CodeBadEndpoint      Code = "bad endpoint"
 	CodePermission       Code = "permission"
 	CodeBusy             Code = "busy"
-	CodeTable            Code = "table" // its file is damaged or can't be read or written
-	CodeCanceled         Code = "canceled"
+	CodeTable            Code = "table"    // its file is damaged or can't be read or written
+	CodeCanceled         Code = "canceled" // its context has ended
 )
 
 // What can go wrong with a table.
@@ -121,7 +121,7 @@ var codes = []struct {
 	err  error
 	code Code
 }{
-	{context.Canceled, CodeCanceled}, {ErrAlreadyBound, CodeAlreadyBound}, {ErrNotBound, CodeNotBound},
+	{context.Canceled, CodeCanceled}, {context.DeadlineExceeded, CodeCanceled}, {ErrAlreadyBound, CodeAlreadyBound}, {ErrNotBound, CodeNotBound},
 	{ErrPermission, CodePermission}, {ErrBusy, CodeBusy}, {ErrTable, CodeTable}, {ErrEndpoint, CodeBadEndpoint},
 	{ErrPasswordRequired, CodePasswordRequired}, {ErrPasswordWrong, CodePasswordWrong},
 	{ErrNoPrivateKey, CodeNoPrivateKey}, {ErrNoCertificate, CodeNoCertificate},
@@ -332,7 +332,15 @@ func (t *Table) mayChange(row Binding, replace bool) error {
 	return nil
 }
 
-func (t *Table) file() string { return cmp.Or(t.File, DefaultTable) }
+// file is where the table is, behind symbolic links: they stay, and all who follow them
+// share its lock and its key.
+func (t *Table) file() string {
+	name := cmp.Or(t.File, DefaultTable)
+	if target, err := filepath.EvalSymlinks(name); err == nil {
+		return target
+	}
+	return name
+}
 
 func (t *Table) owner() string {
 	if t.Owner != "" {

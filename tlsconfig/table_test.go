@@ -91,6 +91,7 @@ func TestTableNames(t *testing.T) {
 	for bad, text := range map[string]string{
 		"": "is no port", "0": "is no port", "65536": "is no port", ":http": "is no port", "lab.example": "write for example", "lab example:1": "' '", "l\u00e4b.example:1": "xn--",
 		"-lab:1": "is no host name", "lab..example:1": "is no host name", strings.Repeat("a.", 130) + "a:1": "253", "a*.example:1": "'*'",
+		"10.0.0.256:1": "neither an address nor a host name",
 	} {
 		o, err := newTable(t).Bind(t.Context(), bad, id.bundle(t))
 		if o.Code != tlsconfig.CodeBadEndpoint || !errors.Is(err, tlsconfig.ErrEndpoint) || !strings.Contains(err.Error(), text) {
@@ -231,6 +232,16 @@ func TestTablePermission(t *testing.T) {
 	t.Cleanup(func() { os.Chmod(table.File, 0o600) }) // so that Windows can remove it
 	refused("a read-only file", table, "is read-only")
 	if o, err := table.Bind(t.Context(), ":9000", id.bundle(t)); o.Code != tlsconfig.CodePermission {
+		t.Errorf("%v: %v", o, err)
+	}
+}
+
+// A call whose time is over has a code of its own.
+func TestTableTimeIsOver(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
+	defer cancel()
+	if o, err := newTable(t).Bind(ctx, ":1", issue(t, "lab", nil, nil).bundle(t)); o.Code != tlsconfig.CodeCanceled || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v: %v", o, err)
 	}
 }

@@ -187,15 +187,21 @@ func (t *Table) change(ctx context.Context, edit func([]Binding) ([]Binding, err
 	}
 	waiting, cancel := context.WithTimeout(ctx, lockTime)
 	defer cancel()
-	lock := flock.New(t.file()+".lock", flock.SetPermissions(0o600))
+	file := t.file()
+	lock := flock.New(file+".lock", flock.SetPermissions(0o600))
 	defer lock.Close()
 	_, err := lock.TryLockContext(waiting, 20*time.Millisecond)
 	switch {
 	case ctx.Err() != nil:
 		return fmt.Errorf("nothing was changed: %w", ctx.Err())
 	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("%w: another process has held %s.lock for %v: try again when it has ended", ErrBusy, t.file(), lockTime)
+		return fmt.Errorf("%w: another process has held %s for %v: try again when it has ended", ErrBusy, lock.Path(), lockTime)
 	case err != nil:
+		return t.mayWrite(err)
+	}
+	// Who may change the table must be able to lock it. The lock of somebody else is so
+	// already, or is theirs to change.
+	if err := keepRights(lock.Path(), file); err != nil && !errors.Is(err, fs.ErrPermission) {
 		return t.mayWrite(err)
 	}
 	rows, err := t.read()
@@ -213,7 +219,7 @@ func (t *Table) change(ctx context.Context, edit func([]Binding) ([]Binding, err
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrTable, err)
 	}
-	if err := ReplaceFile(t.file(), append(raw, '\n')); err != nil {
+	if err := ReplaceFile(file, append(raw, '\n')); err != nil {
 		return t.mayWrite(err)
 	}
 	return nil

@@ -13,6 +13,15 @@ import (
 // folder.
 func keepOwner(_, _ string) error { return nil }
 
+// keepRights keeps a file from being written when another one is.
+func keepRights(name, like string) error {
+	info, err := os.Stat(like)
+	if err != nil {
+		return ignoreMissing(err)
+	}
+	return os.Chmod(name, info.Mode().Perm())
+}
+
 // rename is tried again for a while: Windows refuses it as long as somebody is reading the
 // old file.
 func rename(from, to string) (err error) {

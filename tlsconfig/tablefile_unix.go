@@ -26,4 +26,21 @@ func keepOwner(name, like string) error {
 	return os.Chown(name, int(stat.Uid), int(stat.Gid))
 }
 
+// keepRights gives a file the owner, as keepOwner does, the group and the rights of another
+// one. Who isn't of that group leaves its rights out, since their own may be everybody.
+func keepRights(name, like string) error {
+	info, err := os.Stat(like)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	}
+	rights := info.Mode().Perm()
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok && os.Geteuid() != 0 && os.Chown(name, -1, int(stat.Gid)) != nil {
+		rights &^= 0o070
+	}
+	return errors.Join(keepOwner(name, like), os.Chmod(name, rights))
+}
+
 func rename(from, to string) error { return os.Rename(from, to) }

@@ -19,10 +19,8 @@ func WriteFile(name string, content []byte) error {
 // ReplaceFile returns.
 func ReplaceFile(name string, content []byte) error {
 	return withNewFile(name, content, func(made string) error {
-		if old, err := os.Stat(name); err == nil {
-			if err := errors.Join(os.Chmod(made, old.Mode().Perm()), keepOwner(made, name)); err != nil {
-				return err
-			}
+		if err := keepRights(made, name); err != nil {
+			return err
 		}
 		if err := rename(made, name); err != nil {
 			return err
