@@ -132,6 +132,8 @@ const (
 	alertCertificateRequired tls.AlertError = 116
 )
 
+var errClientRequired = errors.New("the server wants a certificate of the client: name one to be let in")
+
 // explain says why there was no handshake.
 func (r *Report) explain(ctx context.Context, p Probe, err error) {
 	if header, ok := errors.AsType[tls.RecordHeaderError](err); ok {
@@ -145,6 +147,10 @@ func (r *Report) explain(ctx context.Context, p Probe, err error) {
 		return
 	case errors.Is(err, syscall.ECONNREFUSED):
 		r.problem(fmt.Errorf("%w: nothing listens on the port: the receiver isn't running, or uses another one", ErrNotReached))
+		return
+	}
+	if strings.Contains(err.Error(), "tls: ") && !isTimeout(err) {
+		r.refused(p, err)
 		return
 	}
 	// Somebody may be there who doesn't answer to TLS.
@@ -165,18 +171,26 @@ func (r *Report) explain(ctx context.Context, p Probe, err error) {
 			return
 		}
 	}
-	if alert, ok := errors.AsType[tls.AlertError](err); ok {
-		r.Speaks = "TLS"
-		r.problem(fmt.Errorf("the server refuses the handshake with the alert %q: it may speak only versions or suites that are not safe", alert.Error()))
-		return
-	}
-	if strings.Contains(err.Error(), "tls: ") && !isTimeout(err) {
-		r.Speaks = "TLS"
-		r.problem(fmt.Errorf("the handshake fails: %w", err))
-		return
-	}
 	r.Speaks = "other"
 	r.problem(errors.New("somebody listens, and answers neither to TLS nor to HTTP: it may be MLLP without TLS, or a receiver that is held up"))
+}
+
+// refused says why a server that speaks TLS makes no handshake.
+func (r *Report) refused(p Probe, err error) {
+	r.Speaks = "TLS"
+	remote, ok := errors.AsType[*net.OpError](err)
+	switch {
+	case !ok || remote.Op != "remote error": // an alert, whose type crypto/tls keeps to itself
+		r.problem(fmt.Errorf("the handshake fails: %w", err))
+	case r.ClientCertificate:
+		r.ClientRequired = true
+		r.problem(errClientRequired)
+	case strings.Contains(err.Error(), "unrecognized name"):
+		host, _, _ := net.SplitHostPort(r.Address)
+		r.problem(fmt.Errorf("the server has no certificate for %q: bind one to it there, or call it by a name that it has one for", cmp.Or(p.ServerName, host)))
+	default:
+		r.problem(fmt.Errorf("the server refuses the handshake: its log says why; it may speak only versions or suites that are not safe: %w", err))
+	}
 }
 
 func isTimeout(err error) bool {
@@ -253,7 +267,7 @@ func (r *Report) examine(v *verifier, state tls.ConnectionState) {
 		r.problem(errors.New("the chain has no intermediate certificate: partners that don't have it can't get from the certificate to its root: put it into the server's file"))
 	}
 	if r.ClientRequired {
-		r.problem(errors.New("the server wants a certificate of the client: name one to be let in"))
+		r.problem(errClientRequired)
 	}
 }
 

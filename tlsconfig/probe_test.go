@@ -52,6 +52,16 @@ func overTLS(config *tls.Config) func(net.Conn) {
 	}
 }
 
+// tlsAlone answers as overTLS does, and to plain HTTP as the servers of Go do.
+func tlsAlone(config *tls.Config) func(net.Conn) {
+	return func(c net.Conn) {
+		s := tls.Server(c, config)
+		if _, plain := errors.AsType[tls.RecordHeaderError](s.Handshake()); plain {
+			io.WriteString(c, "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n")
+		}
+	}
+}
+
 func TestProbe(t *testing.T) {
 	t.Parallel()
 	ca := issue(t, "authority", nil, authority)
@@ -99,6 +109,12 @@ func TestProbe(t *testing.T) {
 			c.Read(make([]byte, 10))
 			io.WriteString(c, "HTTP/1.1 400 Bad Request\r\n\r\n")
 		}), byCA, "", "HTTP", false, []string{"HTTP without TLS"}},
+		// As Go's server answers to plain HTTP where it wants TLS.
+		"no certificate for the name": {serving(t, tlsAlone(&tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, nil }})), byCA, "lab.example", "TLS", false, []string{`no certificate for "lab.example"`}},
+		"TLS 1.2 with a client certificate": {serving(t, tlsAlone(config(good, func(c *tls.Config) {
+			c.MaxVersion, c.ClientAuth = tls.VersionTLS12, tls.RequireAnyClientCert
+		}))), byCA, "lab.example", "TLS", false, []string{"wants a certificate of the client"}},
+		"fails":           {serving(t, tlsAlone(&tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, errors.New("not yet") }})), byCA, "lab.example", "TLS", false, []string{"the server refuses the handshake"}},
 		"MLLP":            {serving(t, func(c net.Conn) { c.Read(make([]byte, 10)); io.WriteString(c, "\x0bMSH|^~\\&|\x1c\r") }), byCA, "", "MLLP", false, []string{"MLLP without TLS"}},
 		"something else":  {serving(t, func(c net.Conn) { io.WriteString(c, "220 mail.example ESMTP\r\n"); io.Copy(io.Discard, c) }), byCA, "", "other", false, []string{"something else than TLS"}},
 		"hangs up":        {serving(t, func(net.Conn) {}), byCA, "", "other", false, []string{"answers neither to TLS nor to HTTP"}},
