@@ -196,7 +196,7 @@ func TestSelfSigned(t *testing.T) {
 	if _, err := pair.PFX(""); !errors.Is(err, tlsconfig.ErrPasswordRequired) {
 		t.Errorf("without a password: %v", err)
 	}
-	for _, bad := range []tlsconfig.SelfSigned{{}, {FriendlyName: "x"}, {Names: []string{"x"}}} {
+	for _, bad := range []tlsconfig.SelfSigned{{}, {FriendlyName: "x"}, {Names: []string{"x"}}, {FriendlyName: "x", Names: []string{""}}, {FriendlyName: "x", Names: []string{"lab.example", " 10.0.0.5"}}, {FriendlyName: "x", Names: []string{"x"}, ValidFor: -1}} {
 		if _, err := bad.Create(); err == nil {
 			t.Errorf("%+v: no error", bad)
 		}

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"math/big"
 	"net"
+	"strings"
 	"time"
 )
 
@@ -23,7 +24,8 @@ type SelfSigned struct {
 	// Names are the host names and IP addresses that the certificate is for. At least
 	// one is required.
 	Names []string
-	// ValidFor is how long it is valid, from an hour ago on. The default is two years.
+	// ValidFor is how long it is valid from now on; peers whose clocks are late accept it an
+	// hour before, too. The default is two years.
 	ValidFor time.Duration
 }
 
@@ -68,6 +70,9 @@ func (s SelfSigned) Create() (*KeyPair, error) {
 		return nil, errors.New("tlsconfig: a home-made certificate needs a host name or an address that it is for")
 	}
 	valid := s.ValidFor
+	if valid < 0 {
+		return nil, errors.New("tlsconfig: a home-made certificate can't end before it begins")
+	}
 	if valid == 0 {
 		valid = 2 * 365 * 24 * time.Hour
 	}
@@ -92,9 +97,12 @@ func (s SelfSigned) Create() (*KeyPair, error) {
 	for _, n := range s.Names {
 		if ip := net.ParseIP(n); ip != nil {
 			template.IPAddresses = append(template.IPAddresses, ip)
-		} else {
-			template.DNSNames = append(template.DNSNames, n)
+			continue
 		}
+		if validHost(strings.ToLower(n)) != nil {
+			return nil, fmt.Errorf("tlsconfig: %q is neither a host name nor an IP address", n)
+		}
+		template.DNSNames = append(template.DNSNames, n)
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {

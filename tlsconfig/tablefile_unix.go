@@ -30,11 +30,8 @@ func keepOwner(name, like string) error {
 // one. Who isn't of that group leaves its rights out, since their own may be everybody.
 func keepRights(name, like string) error {
 	info, err := os.Stat(like)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
-		return err
+	if err != nil {
+		return ignoreMissing(err)
 	}
 	rights := info.Mode().Perm()
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok && os.Geteuid() != 0 && os.Chown(name, -1, int(stat.Gid)) != nil {

@@ -2,6 +2,7 @@ package tlsconfig
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -11,7 +12,16 @@ import (
 // WriteFile writes a file that nobody else may read, with the rights 0600, whole or not
 // at all. It fails when the file exists.
 func WriteFile(name string, content []byte) error {
-	return withNewFile(name, content, func(made string) error { return os.Link(made, name) })
+	return withNewFile(name, content, func(made string) error {
+		err := os.Link(made, name)
+		switch {
+		case errors.Is(err, fs.ErrExist):
+			return fmt.Errorf("%s exists already: choose another name, or remove it first: %w", name, fs.ErrExist)
+		case err != nil:
+			return fmt.Errorf("can't write %s: %w", name, errors.Unwrap(err))
+		}
+		return nil
+	})
 }
 
 // ReplaceFile writes a file whole or not at all, in the place of the one that is there, whose
@@ -34,13 +44,9 @@ func ReplaceFile(name string, content []byte) error {
 func withNewFile(name string, content []byte, place func(made string) error) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(name), ".ladle-*.tmp")
 	if err != nil {
-		return err
+		return fmt.Errorf("can't write %s: %w", name, errors.Unwrap(err))
 	}
-	defer func() {
-		if removed := os.Remove(f.Name()); !errors.Is(removed, fs.ErrNotExist) {
-			err = errors.Join(err, removed)
-		}
-	}()
+	defer func() { err = errors.Join(err, ignoreMissing(os.Remove(f.Name()))) }()
 	_, err = f.Write(content)
 	if err == nil {
 		err = f.Sync()
@@ -49,6 +55,13 @@ func withNewFile(name string, content []byte, place func(made string) error) (er
 		return err
 	}
 	return place(f.Name())
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 func syncFolder(dir string) error {

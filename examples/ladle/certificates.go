@@ -47,6 +47,9 @@ func certificates(ctx context.Context, c *call) error {
 	if len(c.args) > 0 && strings.HasPrefix(c.args[0], "-") {
 		return c.parse(1, -1) // for -h
 	}
+	if len(c.args) > 0 {
+		fmt.Fprintf(c.stderr, "ladle certificates: there is no command %q\n", c.args[0])
+	}
 	c.flags.Usage()
 	return errUsage
 }
@@ -87,11 +90,19 @@ func createCertificate(_ context.Context, c *call) error {
 	if err := c.parse(1, 1); err != nil {
 		return err
 	}
+	const mostDays = 36_500
+	if *days < 1 || *days > mostDays {
+		return fmt.Errorf("-days: %d: a certificate is valid for 1 to %d days", *days, mostDays)
+	}
+	names := strings.Split(*hosts, ",")
+	for i, n := range names {
+		names[i] = strings.TrimSpace(n)
+	}
 	secret, err := password(*passwordFile, c.stderr)
 	if err != nil {
 		return err
 	}
-	pair, err := tlsconfig.SelfSigned{FriendlyName: *name, Names: strings.Split(*hosts, ","), ValidFor: time.Duration(*days) * 24 * time.Hour}.Create()
+	pair, err := tlsconfig.SelfSigned{FriendlyName: *name, Names: names, ValidFor: time.Duration(*days) * 24 * time.Hour}.Create()
 	if err != nil {
 		return err
 	}
@@ -100,12 +111,24 @@ func createCertificate(_ context.Context, c *call) error {
 		return fmt.Errorf("%w; name a -password-file, or set %s", err, passwordEnvironment)
 	}
 	file := c.args[0]
-	public := strings.TrimSuffix(strings.TrimSuffix(file, ".pfx"), ".p12") + ".crt"
-	if err := errors.Join(tlsconfig.WriteFile(file, pfx), tlsconfig.WriteFile(public, pair.PEM())); err != nil {
+	public := file
+	if isPFX(file) {
+		public = strings.TrimSuffix(file, filepath.Ext(file))
+	}
+	public += ".crt"
+	if err := tlsconfig.WriteFile(file, pfx); err != nil {
 		return err
+	}
+	if err := tlsconfig.WriteFile(public, pair.PEM()); err != nil {
+		return errors.Join(err, os.Remove(file)) // one without the other is of no use
 	}
 	fmt.Fprintf(c.stdout, "%s: certificate and private key\n%s: the certificate alone, for partners\nSHA-256 %s\nSHA-1   %s\n", file, public, tlsconfig.SHA256(pair.Certificate), tlsconfig.SHA1(pair.Certificate))
 	return nil
+}
+
+// isPFX reports whether a file is a PFX file by its name.
+func isPFX(file string) bool {
+	return slices.Contains([]string{".pfx", ".p12"}, strings.ToLower(filepath.Ext(file)))
 }
 
 // described is a certificate in JSON.
@@ -244,13 +267,13 @@ func exportCertificate(_ context.Context, c *call) error {
 		return err
 	}
 	to := c.args[len(c.args)-1]
-	isPFX := slices.Contains([]string{".pfx", ".p12"}, strings.ToLower(filepath.Ext(to)))
+	asPFX := isPFX(to)
 	switch {
-	case !isPFX && !slices.Contains([]string{".pem", ".crt", ".cer"}, strings.ToLower(filepath.Ext(to))):
+	case !asPFX && !slices.Contains([]string{".pem", ".crt", ".cer"}, strings.ToLower(filepath.Ext(to))):
 		return fmt.Errorf("%s: the name says no form that is known: .pfx, .p12, .pem, .crt or .cer", to)
 	case (*thumbprint == "") != (len(c.args) == 2):
 		return errors.New("name FROM, a file, or -thumbprint, in the Windows store, and TO")
-	case *thumbprint != "" && (isPFX || *withKey):
+	case *thumbprint != "" && (asPFX || *withKey):
 		_, err := tlsconfig.LoadPair(tlsconfig.Certificate{}) // says why not
 		return err
 	}
@@ -260,7 +283,7 @@ func exportCertificate(_ context.Context, c *call) error {
 		content, err = exportFromStore(store, *thumbprint)
 	} else {
 		from.File = c.args[0]
-		content, err = exportFromFile(c, from, *passwordFile, *newPasswordFile, isPFX, *withKey)
+		content, err = exportFromFile(c, from, *passwordFile, *newPasswordFile, asPFX, *withKey)
 	}
 	if err == nil {
 		err = tlsconfig.WriteFile(to, content)
@@ -289,7 +312,7 @@ func exportFromStore(store *tlsconfig.Store, thumbprint string) ([]byte, error) 
 	return nil, fmt.Errorf("%w with the thumbprint %s in the store", tlsconfig.ErrNoCertificate, t)
 }
 
-func exportFromFile(c *call, from tlsconfig.Certificate, passwordFile, newPasswordFile string, isPFX, withKey bool) ([]byte, error) {
+func exportFromFile(c *call, from tlsconfig.Certificate, passwordFile, newPasswordFile string, asPFX, withKey bool) ([]byte, error) {
 	pair, err := tlsconfig.LoadPair(from)
 	if errors.Is(err, tlsconfig.ErrPasswordRequired) {
 		if from.Password, err = password(passwordFile, c.stderr); err != nil {
@@ -300,7 +323,7 @@ func exportFromFile(c *call, from tlsconfig.Certificate, passwordFile, newPasswo
 	if err != nil {
 		return nil, err
 	}
-	if isPFX {
+	if asPFX {
 		secret := from.Password
 		if newPasswordFile != "" || secret == "" {
 			if secret, err = password(newPasswordFile, c.stderr); err != nil {

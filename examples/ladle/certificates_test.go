@@ -18,6 +18,40 @@ import (
 	"github.com/ladlehq/ladle/tlsconfig"
 )
 
+// Mistakes in what a home-made certificate is to be like make no files, and are told without
+// names of temporary ones.
+func TestCreateMistakes(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("LADLE_PASSWORD", "s3cret")
+	taken := filepath.Join(dir, "taken.crt")
+	if err := os.WriteFile(taken, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for text, args := range map[string][]string{
+		"valid for 1 to 36500 days":                                 {"-days", "0", "a.pfx"},
+		"-days: 200000":                                             {"-days", "200000", "a.pfx"},
+		`"" is neither a host name nor an IP address`:               {"-hosts", "", "a.pfx"},
+		`"10.0.0.256" is neither`:                                   {"-hosts", "localhost, 10.0.0.256", "a.pfx"},
+		"taken.crt exists already: choose another name,":            {"taken.pfx"},
+		"can't write " + filepath.Join(dir, "none", "a.pfx") + ": ": {filepath.Join("none", "a.pfx")},
+	} {
+		args[len(args)-1] = filepath.Join(dir, args[len(args)-1])
+		_, stderr, status := callLadle(t.Context(), append([]string{"certificates", "create"}, args...)...)
+		if status != 1 || !strings.Contains(stderr, text) || strings.Contains(stderr, ".tmp") {
+			t.Errorf("%v: %d %s", args, status, stderr)
+		}
+	}
+	if left, err := os.ReadDir(dir); len(left) != 1 || err != nil {
+		t.Errorf("%v %v", left, err)
+	}
+	if stdout, stderr, status := callLadle(t.Context(), "certificates", "create", "-hosts", "lab.example, 10.0.0.5", filepath.Join(dir, "b.PFX")); status != 0 || !strings.Contains(stdout, filepath.Join(dir, "b.crt:")) {
+		t.Errorf("%d %s %s", status, stdout, stderr)
+	}
+	if stdout, _, _ := callLadle(t.Context(), "certificates", "show", filepath.Join(dir, "b.PFX")); !strings.Contains(stdout, "for lab.example, 10.0.0.5\n") {
+		t.Error(stdout)
+	}
+}
+
 func TestCertificates(t *testing.T) {
 	dir := t.TempDir()
 	pfx, password := filepath.Join(dir, "lab.pfx"), filepath.Join(dir, "password")
@@ -104,6 +138,9 @@ func TestCertificates(t *testing.T) {
 	l.Close()
 	if stdout, _, status := callLadle(t.Context(), "certificates", "check", l.Addr().String()); status != 1 || !strings.Contains(stdout, "nothing listens on the port") {
 		t.Errorf("%d %s", status, stdout)
+	}
+	if _, stderr, _ := callLadle(t.Context(), "certificates", "bake"); !strings.HasPrefix(stderr, `ladle certificates: there is no command "bake"`) {
+		t.Error(stderr)
 	}
 	for _, args := range [][]string{{"certificates"}, {"certificates", "bake"}, {"certificates", "check"}, {"certificates", "show", "a", "b"}} {
 		if _, stderr, status := callLadle(t.Context(), args...); status != 2 || !strings.Contains(stderr, "usage") {
