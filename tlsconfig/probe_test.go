@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ladlehq/ladle/engine/enginetest"
 	"github.com/ladlehq/ladle/tlsconfig"
 )
 
@@ -81,11 +82,7 @@ func TestProbe(t *testing.T) {
 		}
 		return c
 	}
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	closed.Close()
+	closed := enginetest.FreeAddress(t)
 	for name, c := range map[string]struct {
 		address  string
 		trust    tlsconfig.Trust
@@ -119,9 +116,9 @@ func TestProbe(t *testing.T) {
 		"something else":  {serving(t, func(c net.Conn) { io.WriteString(c, "220 mail.example ESMTP\r\n"); io.Copy(io.Discard, c) }), byCA, "", "other", false, []string{"something else than TLS"}},
 		"hangs up":        {serving(t, func(net.Conn) {}), byCA, "", "other", false, []string{"answers neither to TLS nor to HTTP"}},
 		"says nothing":    {serving(t, func(c net.Conn) { io.Copy(io.Discard, c) }), byCA, "", "other", false, []string{"answers neither to TLS nor to HTTP"}},
-		"nothing listens": {closed.Addr().String(), byCA, "", "", false, []string{"nothing listens on the port"}},
+		"nothing listens": {closed, byCA, "", "", false, []string{"nothing listens on the port"}},
 		"no address":      {"lab.example", byCA, "", "", false, []string{"write host:port"}},
-		"no trust":        {closed.Addr().String(), tlsconfig.Trust{CAFiles: []string{"missing"}}, "", "", false, []string{"can't read missing"}},
+		"no trust":        {closed, tlsconfig.Trust{CAFiles: []string{"missing"}}, "", "", false, []string{"can't read missing"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -147,7 +144,7 @@ func TestProbe(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if r := (tlsconfig.Probe{}).Run(ctx, closed.Addr().String()); r.Speaks != "" || len(r.Problems) != 1 {
+	if r := (tlsconfig.Probe{}).Run(ctx, closed); r.Speaks != "" || len(r.Problems) != 1 {
 		t.Error(r)
 	}
 }
