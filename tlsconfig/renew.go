@@ -63,21 +63,17 @@ func (n Notice) String() string {
 		return fmt.Sprintf("the certificate that is bound to %s can't be used", n.Endpoint)
 	case n.Certificate == nil:
 		return "the certificates can't be renewed, and what there is stays"
-	case n.Kind == Bound:
-		return fmt.Sprintf("bound: %s now has %s", n.Endpoint, n.Certificate.Subject)
-	case n.Kind == Unbound:
-		return fmt.Sprintf("unbound: %s is free of %s", n.Endpoint, n.Certificate.Subject)
 	}
-	name := n.Certificate.Subject.String()
-	if name == "" { // as some authorities leave it
-		name = strings.Join(n.Certificate.DNSNames, ", ")
-	}
-	day := n.Certificate.NotAfter.UTC().Format(time.DateOnly)
+	name, day := issuedTo(n.Certificate), n.Certificate.NotAfter.UTC().Format(time.DateOnly)
 	switch {
+	case n.Kind == Bound:
+		return fmt.Sprintf("bound: %s now has %s", n.Endpoint, name)
+	case n.Kind == Unbound:
+		return fmt.Sprintf("unbound: %s is free of %s", n.Endpoint, name)
 	case n.Kind == Stapled:
-		return fmt.Sprintf("the OCSP response was renewed: of %s, until %s", n.Certificate.Subject, minute(n.Until))
+		return fmt.Sprintf("the OCSP response was renewed: of %s, until %s", name, minute(n.Until))
 	case n.Kind == NotStapled:
-		return fmt.Sprintf("there is no new OCSP response to show: of %s", n.Certificate.Subject)
+		return fmt.Sprintf("there is no new OCSP response to show: of %s", name)
 	case n.Kind == Renewed:
 		return fmt.Sprintf("the certificate was renewed: %s, until %s", name, day)
 	case n.Kind == NotRenewed:
@@ -86,6 +82,15 @@ func (n Notice) String() string {
 		return fmt.Sprintf("the certificate has expired: %s, on %s: partners refuse it", name, day)
 	}
 	return fmt.Sprintf("the certificate ends in %d days: %s, on %s: renew it", n.Days, name, day)
+}
+
+// issuedTo is whom a certificate is for: its subject, or its names where authorities leave
+// that empty.
+func issuedTo(c *x509.Certificate) string {
+	if subject := c.Subject.String(); subject != "" {
+		return subject
+	}
+	return certificateNames(c)
 }
 
 const (

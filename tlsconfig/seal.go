@@ -78,11 +78,14 @@ func resolveReference(ref string) (Secret, error) {
 	return Secret(strings.TrimRight(string(raw), "\r\n")), nil
 }
 
+// keySize is that of the key, for AES-256.
+const keySize = 32
+
 // sealWithKey seals text with the key beside the table, which is made when there is none.
 func sealWithKey(table string, text []byte) ([]byte, error) {
 	key, err := os.ReadFile(table + ".key")
 	if errors.Is(err, fs.ErrNotExist) {
-		key = make([]byte, 32)
+		key = make([]byte, keySize)
 		rand.Read(key)
 		if err = WriteFile(table+".key", key); err == nil {
 			err = keepOwner(table+".key", table)
@@ -91,7 +94,7 @@ func sealWithKey(table string, text []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	box, err := newBox(key)
+	box, err := newBox(table, key)
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +106,7 @@ func unsealWithKey(table string, sealed []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	box, err := newBox(key)
+	box, err := newBox(table, key)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +117,10 @@ func unsealWithKey(table string, sealed []byte) ([]byte, error) {
 	return text, nil
 }
 
-func newBox(key []byte) (cipher.AEAD, error) {
+func newBox(table string, key []byte) (cipher.AEAD, error) {
+	if len(key) != keySize {
+		return nil, fmt.Errorf("%s.key has %d bytes, and a key has %d: it is damaged: remove it", table, len(key), keySize)
+	}
 	block, err := aes.NewCipher(key)
 	if err != nil {
 		return nil, err

@@ -360,7 +360,7 @@ func find(rows []Binding, e Endpoint) int {
 func newBinding(e Endpoint, c Certificate, pair tls.Certificate) Binding {
 	b := Binding{
 		Endpoint: e, FriendlyName: c.FriendlyName, Thumbprint: Thumbprint(c.Thumbprint.String()), Subject: c.Subject, SAN: c.SAN, Store: c.Store,
-		IssuedTo: pair.Leaf.Subject.String(), SHA256: SHA256(pair.Leaf), NotAfter: pair.Leaf.NotAfter.UTC(),
+		IssuedTo: issuedTo(pair.Leaf), SHA256: SHA256(pair.Leaf), NotAfter: pair.Leaf.NotAfter.UTC(),
 		Bound: time.Now().UTC().Truncate(time.Second),
 	}
 	if c.File == "" {

@@ -3,6 +3,7 @@ package tlsconfig_test
 import (
 	"context"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -233,6 +234,22 @@ func TestTablePermission(t *testing.T) {
 	refused("a read-only file", table, "is read-only")
 	if o, err := table.Bind(t.Context(), ":9000", id.bundle(t)); o.Code != tlsconfig.CodePermission {
 		t.Errorf("%v: %v", o, err)
+	}
+}
+
+// A certificate without a subject, as authorities give them by now, is told by its names.
+func TestTableWithoutSubject(t *testing.T) {
+	t.Parallel()
+	id := issue(t, "lab", nil, func(c *x509.Certificate) {
+		c.Subject, c.DNSNames = pkix.Name{}, []string{"lab.example", "www.lab.example"}
+	})
+	table := newTable(t)
+	if o := bind(t, table, ":8443", id.bundle(t)); !strings.HasPrefix(o.String(), "bound: :8443 now has lab.example, www.lab.example (") {
+		t.Error(o)
+	}
+	n := tlsconfig.Notice{Kind: tlsconfig.Unbound, Endpoint: tlsconfig.Endpoint{Port: 8443}, Certificate: id.cert}
+	if n.String() != "unbound: :8443 is free of lab.example, www.lab.example" {
+		t.Error(n)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/ladlehq/ladle/tlsconfig"
@@ -64,5 +65,31 @@ func TestTableRights(t *testing.T) {
 				t.Errorf("%s: %v, want %v: %v", f, info.Mode().Perm(), want, err)
 			}
 		}
+	}
+}
+
+// A damaged key is named, both when a password is to be kept and when it is to be opened.
+func TestTableDamagedKey(t *testing.T) {
+	t.Parallel()
+	table := newTable(t)
+	pair, err := tlsconfig.SelfSigned{FriendlyName: "lab", Names: []string{"localhost"}}.Create()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pfx, err := pair.PFX("sesame")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := tlsconfig.Certificate{File: file(t, pfx), Password: "sesame"}
+	bind(t, table, ":8443", c)
+	if err := os.WriteFile(table.File+".key", []byte("short"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want := table.File + ".key has 5 bytes, and a key has 32: it is damaged: remove it"
+	if o, err := table.Bind(t.Context(), ":8444", c); o.Code != tlsconfig.CodeTable || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v: %v", o, err)
+	}
+	if all := openBound(t, table).Warnings(); len(all) != 1 || !strings.Contains(all[0], want+": bind the certificate again") {
+		t.Errorf("%q", all)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -112,7 +114,11 @@ func sayOutcome(c *call, o tlsconfig.Outcome, failure error, asJSON bool) error 
 			Binding  *tlsconfig.Binding `json:"binding,omitempty"`
 			Warnings []string           `json:"warnings,omitempty"`
 			Error    string             `json:"error,omitempty"`
-		}{Code: o.Code, Binding: o.Binding, Warnings: o.Warnings}
+		}{Code: o.Code, Warnings: o.Warnings}
+		if o.Binding != nil {
+			b := withoutSealed(*o.Binding)
+			said.Binding = &b
+		}
 		if failure != nil {
 			said.Error = failure.Error()
 		}
@@ -139,6 +145,16 @@ func sayOutcome(c *call, o tlsconfig.Outcome, failure error, asJSON bool) error 
 	return errReported
 }
 
+// withoutSealed leaves a sealed password out, and says that there is one: scripts log what
+// they read, and on Windows every account of the computer can open it.
+func withoutSealed(b tlsconfig.Binding) tlsconfig.Binding {
+	const sealed = "sealed:"
+	if strings.HasPrefix(b.Password, sealed) {
+		b.Password = sealed
+	}
+	return b
+}
+
 // listCertificates lists the table, or a store of Windows.
 func listCertificates(_ context.Context, c *call) error {
 	table, store := tableFlags(c.flags), storeFlags(c.flags)
@@ -156,7 +172,11 @@ func listCertificates(_ context.Context, c *call) error {
 		return err
 	}
 	if *asJSON {
-		return json.NewEncoder(c.stdout).Encode(append([]tlsconfig.Binding{}, rows...))
+		all := []tlsconfig.Binding{}
+		for _, b := range rows {
+			all = append(all, withoutSealed(b))
+		}
+		return json.NewEncoder(c.stdout).Encode(all)
 	}
 	if len(rows) == 0 {
 		fmt.Fprintf(c.stdout, "nothing is bound in %s\n", table.File)
@@ -166,7 +186,7 @@ func listCertificates(_ context.Context, c *call) error {
 		for _, b := range rows {
 			where := b.File
 			if where == "" {
-				where = fmt.Sprintf(`%s\%s %s%s%s`, b.Location, b.Store, b.Thumbprint, b.Subject, b.SAN)
+				where = fmt.Sprintf(`%s\%s %s%s%s`, b.Location, cmp.Or(b.Store, "My"), b.Thumbprint, b.Subject, b.SAN)
 			}
 			line(b.Endpoint, b.IssuedTo, b.NotAfter.Format(time.DateOnly), where, b.Owner, b.Bound.Local().Format(time.DateTime))
 		}
