@@ -611,6 +611,7 @@ func (x *mllpConn) refuseFrame(reader *mllp.Reader, err error) bool {
 	if reason == mllp.Truncated {
 		return false
 	}
+	head = wholeFields(head, x.Framing)
 	goesOn := true
 	switch err := reader.Skip(); {
 	case errors.Is(err, os.ErrDeadlineExceeded):
@@ -630,6 +631,31 @@ func (x *mllpConn) refuseFrame(reader *mllp.Reader, err error) bool {
 		return x.refuse(head, engine.Rejected, textEndInside) && goesOn
 	}
 	return x.refuse(head, engine.Rejected, textNoStart) && goesOn
+}
+
+// wholeFields returns what an answer can be made from: the MSH segment at the beginning of
+// head as far as its fields have arrived whole. A part of a control id could be another
+// message's.
+func wholeFields(head []byte, f mllp.Framing) []byte {
+	if f == (mllp.Framing{}) {
+		f = mllp.Standard()
+	}
+	msh := bytes.Index(head[:min(len(head), 16)], []byte("MSH")) // behind line ends and a byte order mark
+	if msh < 0 {
+		return head
+	}
+	for i := msh; i < len(head); i++ {
+		switch head[i] {
+		case '\r', '\n', f.End:
+			return head[:i]
+		case f.Start:
+			head = head[:i]
+		}
+	}
+	if len(head) < msh+4 {
+		return head
+	}
+	return head[:bytes.LastIndexByte(head, head[msh+3])]
 }
 
 // answer writes the commit block of release 2, and the acknowledgements, at once. Behind a
