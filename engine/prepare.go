@@ -25,7 +25,8 @@ type Env struct {
 	Step string
 	// Format is the workflow's format. It is never nil.
 	Format Format
-	// Logger already names the workflow and the step. It is never nil.
+	// Logger already names the workflow and the step. It is never nil. A receiver's writes no
+	// more than 200 lines of each level a minute, so that no peer can fill the log.
 	Logger *zap.Logger
 
 	shared *shared

@@ -30,7 +30,7 @@ func (w *workflow) Handle(ctx context.Context, m *Message) Reply {
 		err = errors.Join(ErrStopped, err)
 	}
 	reply := w.answer(m, err)
-	w.logEnd(m, reply, err, time.Since(r.began))
+	w.logEnd(m, r, reply, err, time.Since(r.began))
 	if reply.Later && w.Response.To != nil {
 		r.step.Store(&responseStep)
 		w.sendLater(ctx, m, reply.Body)
@@ -81,7 +81,7 @@ func (w *workflow) Refuse(_ context.Context, m *Message, a Answer) Reply {
 	if a.Class == Unavailable {
 		reply.RetryAfter = DefaultRetryAfter
 	}
-	if ce := w.log.Check(zap.InfoLevel, "message refused"); ce != nil {
+	if ce := w.calm.Check(zap.InfoLevel, "message refused"); ce != nil {
 		ce.Write(zap.Inline(m), zap.Stringer("answer", a.Class), zap.String("text", a.Text))
 	}
 	return reply
@@ -227,12 +227,16 @@ func (w *workflow) format(m *Message, a Answer) Reply {
 
 // logEnd writes one line for the message's end: at debug for one that went well,
 // as a warning for one that somebody has to look at.
-func (w *workflow) logEnd(m *Message, reply Reply, err error, took time.Duration) {
+func (w *workflow) logEnd(m *Message, r *run, reply Reply, err error, took time.Duration) {
 	level, text := zapcore.DebugLevel, "message done"
 	if !reply.Class.Positive() {
 		level, text = zapcore.WarnLevel, "message not accepted"
 	}
-	ce := w.log.Check(level, text)
+	log := w.log
+	if r.step.Load() == &beforeSteps { // no HL7, say
+		log = w.calm
+	}
+	ce := log.Check(level, text)
 	if ce == nil {
 		return
 	}

@@ -131,6 +131,7 @@ type workflow struct {
 	Workflow
 	engine *Engine
 	log    *zap.Logger
+	calm   *zap.Logger // of what has reached no activity
 	steps  []step
 
 	template Template // of the answer
@@ -196,10 +197,13 @@ func (p *preparer) workflow(w Workflow) *workflow {
 			r.Format = d.DefaultFormat()
 		}
 	}
+	r.calm = calm(r.log)
 	env := Env{Workflow: w.Name, Format: r.Format, Logger: r.log, shared: p.shared}
 	if w.Receiver == nil {
 		p.report("receiver", errors.New("a workflow needs a receiver"))
 	} else {
+		env := env
+		env.Logger = calm(r.log)
 		p.prepare("receiver", w.Receiver, env)
 	}
 	p.prepare("when", w.When, env)
