@@ -31,7 +31,8 @@ type Receiver interface {
 }
 
 // A Handler is what a [Receiver] hands its messages to. Its methods are safe for
-// concurrent use, never panic, and block until there is an answer to write.
+// concurrent use, never panic, and block until there is an answer to write. What they
+// return may have a Then, which the receiver is to call: see [Reply].
 type Handler interface {
 	// Handle runs the message through the workflow and returns the answer to it.
 	// The end of ctx does not end the run: a message once taken is finished, even

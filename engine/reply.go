@@ -80,6 +80,10 @@ type Reply struct {
 	// Later says that Body is an application acknowledgement of enhanced mode,
 	// which may go another way than the message came.
 	Later bool
+	// Then, when it isn't nil, sends that acknowledgement the other way. The receiver
+	// calls it once, after it has written the answer or has failed to: the accept
+	// acknowledgement comes first, and a partner may take nothing before it.
+	Then func()
 	// ContentType is the media type of Body, or "" where the transport has none.
 	ContentType string
 	// RetryAfter is when the peer may try again, from now; 0 says nothing of it.

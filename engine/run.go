@@ -31,10 +31,22 @@ func (w *workflow) Handle(ctx context.Context, m *Message) Reply {
 	}
 	reply := w.answer(m, err)
 	w.logEnd(m, r, reply, err, time.Since(r.began))
-	if reply.Later && w.Response.To != nil {
+	return w.apart(ctx, m, reply)
+}
+
+// apart takes from reply what goes by the sender that is set for it.
+func (w *workflow) apart(ctx context.Context, m *Message, reply Reply) Reply {
+	if !reply.Later || w.Response.To == nil {
+		return reply
+	}
+	body := reply.Body
+	reply.Body = nil
+	reply.Then = func() {
+		r := &run{workflow: w, message: m.ID, began: time.Now()}
 		r.step.Store(&responseStep)
-		w.sendLater(ctx, m, reply.Body)
-		reply.Body = nil
+		w.engine.runs.add(r)
+		defer w.engine.runs.remove(r)
+		w.sendLater(ctx, m, body)
 	}
 	return reply
 }
@@ -72,19 +84,23 @@ func (w *workflow) sendLater(ctx context.Context, m *Message, body []byte) {
 }
 
 // Refuse answers a message that the receiver turns away.
-func (w *workflow) Refuse(_ context.Context, m *Message, a Answer) Reply {
+func (w *workflow) Refuse(ctx context.Context, m *Message, a Answer) Reply {
 	if a.Class.Positive() {
 		a.Class = Rejected
 	}
+	a.Apart = w.Response.To != nil
 	w.customise(&a)
-	reply := w.format(m, a)
+	reply := Reply{Class: a.Class}
+	if !w.Response.With.None {
+		reply = w.format(m, a)
+	}
 	if a.Class == Unavailable {
 		reply.RetryAfter = DefaultRetryAfter
 	}
 	if ce := w.calm.Check(zap.InfoLevel, "message refused"); ce != nil {
 		ce.Write(zap.Inline(m), zap.Stringer("answer", a.Class), zap.String("text", a.Text))
 	}
-	return reply
+	return w.apart(runContext{w.engine.hard, ctx}, m, reply)
 }
 
 func (w *workflow) run(ctx context.Context, m *Message, r *run) error {

@@ -596,6 +596,10 @@ func (x *exchange) write(status int, reply engine.Reply) {
 	if _, err := x.w.Write(reply.Body); err != nil {
 		x.log.Info("the answer did not reach the peer", zap.Error(err))
 	}
+	if reply.Then != nil {
+		_ = control.Flush()
+		reply.Then()
+	}
 }
 
 // contentType answers in the type that the peer has used, and a browser in one that

@@ -711,3 +711,43 @@ func TestHTTPAcknowledgement(t *testing.T) {
 		}
 	}
 }
+
+// The response is there before the application acknowledgement goes out by another way.
+func TestHTTPResponseComesFirst(t *testing.T) {
+	t.Parallel()
+	has, sent := make(chan struct{}), make(chan error, 1)
+	to := sender(func(context.Context, *engine.Message) (engine.Reply, error) {
+		select {
+		case <-has:
+			sent <- nil
+		case <-time.After(10 * time.Second):
+			sent <- errors.New("there is no response")
+		}
+		return engine.Reply{Class: engine.Accepted}, nil
+	})
+	e, err := engine.New([]engine.Workflow{{Name: "w", Receiver: &receivers.HTTP{Address: "127.0.0.1:0"}, Response: engine.Response{To: to}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := e.Shutdown(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	resp, err := client(t).Post(e.URL("w"), "application/hl7-v2", strings.NewReader("MSH|^~\\&|H|W|L|C|2026||ADT^A01|17|P|2.5|||AL|AL\r"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	close(has)
+	if err != nil || !strings.Contains(string(body), "\rMSA|CA|17\r") {
+		t.Errorf("%q %v", body, err)
+	}
+	if err := <-sent; err != nil {
+		t.Error(err)
+	}
+}

@@ -658,10 +658,21 @@ func wholeFields(head []byte, f mllp.Framing) []byte {
 	return head[:bytes.LastIndexByte(head, head[msh+3])]
 }
 
-// answer writes the commit block of release 2, and the acknowledgements, at once. Behind a
+// answer writes the answer, gives up the message's room, and lets go out what goes another
+// way.
+func (x *mllpConn) answer(reply engine.Reply) bool {
+	goesOn := x.write(reply)
+	if reply.Then != nil {
+		x.giveRoom()
+		reply.Then()
+	}
+	return goesOn
+}
+
+// write writes the commit block of release 2, and the acknowledgements, at once. Behind a
 // negative commit block there are none: the sender is to send the message again, and would
 // take one for the next message's.
-func (x *mllpConn) answer(reply engine.Reply) bool {
+func (x *mllpConn) write(reply engine.Reply) bool {
 	out, bodies := x.out[:0], [][]byte{reply.Accept, reply.Body}
 	switch {
 	case x.Release == 2 && reply.Class.Positive():

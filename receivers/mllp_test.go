@@ -357,6 +357,8 @@ func TestMLLPAcknowledgement(t *testing.T) {
 		{&receivers.MLLP{Acknowledgement: hl7v2.AcknowledgementBoth}, engine.Response{}, []string{"CA a", "AA a"}},
 		{&receivers.MLLP{}, engine.Response{With: engine.With{None: true}}, nil},
 		{&receivers.MLLP{Release: 2}, engine.Response{With: engine.With{None: true}}, []string{"06"}},
+		{&receivers.MLLP{MessageLimit: 10}, engine.Response{With: engine.With{None: true}}, nil},
+		{&receivers.MLLP{Release: 2, MessageLimit: 10}, engine.Response{With: engine.With{None: true}}, []string{"15"}},
 		{&receivers.MLLP{Release: 2}, engine.Response{}, []string{"06", "AA a"}},
 		{&receivers.MLLP{Release: 2, Acknowledgement: hl7v2.AcknowledgementBoth}, engine.Response{}, []string{"06", "CA a", "AA a"}},
 		{&receivers.MLLP{}, engine.Response{Answers: engine.ClassAnswers{Filtered: engine.ClassAnswer{Code: "AR", Text: "not here"}}}, []string{"AA a"}},
@@ -399,6 +401,16 @@ func TestMLLPLaterAcknowledgement(t *testing.T) {
 	p.write(frame(message("b"))) // original mode is answered where it came in
 	p.wants("AA b")
 
+	// What the receiver itself refuses is answered the same way.
+	address, _ = startMLLP(t, &receivers.MLLP{MessageLimit: engine.KiB}, accept, engine.Response{To: to})
+	p = dial(t, address)
+	p.write(frame("MSH|^~\\&|H|W|L|C|2026||ADT^A01|a|P|2.5|||NE|AL\r" + strings.Repeat("x", 2000)))
+	p.write(frame(message("b")))
+	if later := <-sent; !strings.Contains(later, "\rMSA|AR|a|") {
+		t.Errorf("%q", later)
+	}
+	p.wants("AA b")
+
 	away := sender(func(context.Context, *engine.Message) (engine.Reply, error) {
 		return engine.Reply{}, engine.ErrUnreachable
 	})
@@ -406,9 +418,34 @@ func TestMLLPLaterAcknowledgement(t *testing.T) {
 	p = dial(t, address)
 	p.write(frame("MSH|^~\\&|H|W|L|C|2026||ADT^A01|a|P|2.5|||AL|AL\r"))
 	p.wants("CA a")
-	if logs.FilterMessage("the application acknowledgement did not reach the partner").Len() != 1 {
-		t.Error("it isn't said that the acknowledgement was lost")
+	waitFor(t, func() bool {
+		return logs.FilterMessage("the application acknowledgement did not reach the partner").Len() == 1
+	})
+}
+
+// The accept acknowledgement is there before the application acknowledgement goes out: a
+// partner may take that only then.
+func TestMLLPAcceptComesFirst(t *testing.T) {
+	t.Parallel()
+	has, sent := make(chan struct{}), make(chan error, 1)
+	to := sender(func(ctx context.Context, _ *engine.Message) (engine.Reply, error) {
+		select {
+		case <-has:
+			sent <- nil
+		case <-time.After(10 * time.Second):
+			sent <- errors.New("there is no accept acknowledgement")
+		}
+		return engine.Reply{Class: engine.Accepted}, nil
+	})
+	address, _ := startMLLP(t, &receivers.MLLP{}, accept, engine.Response{To: to})
+	p := dial(t, address)
+	p.write(frame("MSH|^~\\&|H|W|L|C|2026||ADT^A01|a|P|2.5|||AL|AL\r") + frame(message("b")))
+	p.wants("CA a")
+	close(has)
+	if err := <-sent; err != nil {
+		t.Error(err)
 	}
+	p.wants("AA b")
 }
 
 type sender func(context.Context, *engine.Message) (engine.Reply, error)
