@@ -109,7 +109,9 @@ func (Format) AnswerTemplate(text string) (string, func(string) string) {
 	}
 }
 
-// readdress makes a partner's acknowledgement one of the message with this control id.
+// readdress makes a partner's acknowledgement an application acknowledgement of the message
+// with this control id. A partner that has sent an accept acknowledgement alone has said
+// with it all that it says.
 func readdress(reply []byte, controlID string) ([]byte, error) {
 	msg, err := hl7.Parse(reply)
 	if err != nil {
@@ -117,6 +119,15 @@ func readdress(reply []byte, controlID string) ([]byte, error) {
 	}
 	if err := msg.Set(hl7.MustPath("MSA-2"), controlID); err != nil {
 		return nil, err
+	}
+	code := hl7.MustPath("MSA-1")
+	for application, accept := range acceptCodes {
+		if msg.Get(code) == string(accept) {
+			if err := msg.Set(code, string(application)); err != nil {
+				return nil, err
+			}
+			break
+		}
 	}
 	return msg.Bytes(), nil
 }

@@ -105,6 +105,8 @@ func TestAnswer(t *testing.T) {
 		"no HL7":            {"hello", engine.Answer{Class: engine.Rejected}, "AR", "", "This is no HL7 v2 message: one begins with an MSH segment."},
 		"nothing":           {"", engine.Answer{Class: engine.TooLarge}, "AR", "", "The message is larger than this receiver takes."},
 		"passed on":         {adt, engine.Answer{Class: engine.Accepted, PassOn: []byte("MSH|^~\\&|L|||||||9|P|2.5\rMSA|AA|1|fine\rZZZ\r")}, "AA", "17", "fine"},
+		"a CA to pass on":   {adt, engine.Answer{Class: engine.Accepted, PassOn: []byte("MSH|^~\\&|L|||||||9|P|2.5\rMSA|CA|1|fine\rZZZ\r")}, "AA", "17", "fine"},
+		"a CR to pass on":   {adt, engine.Answer{Class: engine.Rejected, PassOn: []byte("MSH|^~\\&|L|||||||9|P|2.5\rMSA|CR|1|no\r")}, "AR", "17", "no"},
 		"no HL7 to pass on": {adt, engine.Answer{Class: engine.Accepted, PassOn: []byte("OK")}, "AA", "17", ""},
 	} {
 		m := engine.NewMessage([]byte(c.body))
