@@ -190,7 +190,11 @@ func (w *workflow) answer(m *Message, err error) Reply {
 		}
 	}
 	if with.Template != "" && class.Positive() {
-		body, err := w.template.Render(m, w.clean)
+		var body string
+		err := guard(func() (err error) {
+			body, err = w.template.Render(m, w.clean)
+			return err
+		})
 		if err != nil {
 			w.log.Error("the answer could not be written", append(errorFields(err), zap.Inline(m))...)
 			class, a.Class = Failed, Failed

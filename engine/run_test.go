@@ -305,3 +305,13 @@ func TestMessageView(t *testing.T) {
 		t.Error("no error")
 	}
 }
+
+// An answer that panics while it is written fails, and nothing else does.
+func TestAnswerThatPanics(t *testing.T) {
+	t.Parallel()
+	p := newPipe()
+	start(t, []engine.Workflow{{Name: "w", Receiver: p, Format: words{}, Response: engine.Response{With: engine.With{Template: "${0}"}}}})
+	if r := <-p.send("one two"); r.Class != engine.Failed {
+		t.Errorf("got %v %q", r.Class, r.Body)
+	}
+}
