@@ -547,7 +547,7 @@ func (x *mllpConn) next(reader *mllp.Reader) bool {
 
 func (x *mllpConn) explainTimeout() {
 	x.deadlines.Lock()
-	idle, hurried := x.idle, x.hurried
+	idle, hurried := x.idle, x.hurried || x.ending.Err() != nil
 	x.deadlines.Unlock()
 	switch {
 	case hurried && !idle:

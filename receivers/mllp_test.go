@@ -820,3 +820,70 @@ func (l *poorListener) Accept() (net.Conn, error) {
 	}
 	return l.Listener.Accept()
 }
+
+// A large message that waits for room doesn't hold up a stop, and isn't blamed on the peer.
+func TestMLLPStopWithoutRoom(t *testing.T) {
+	t.Parallel()
+	inside, release := make(chan struct{}), make(chan struct{})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	counting := &countingListener{Listener: l}
+	core, logs := observer.New(zap.DebugLevel)
+	r := &receivers.MLLP{Listener: counting, MessageLimit: engine.MiB, MessagesLimit: engine.MiB}
+	e, err := engine.New([]engine.Workflow{{Name: "w", Receiver: r, Activities: do(func(context.Context, *engine.Message) error {
+		close(inside)
+		<-release
+		return nil
+	})}}, engine.WithLogger(zap.New(core)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	large := frame(message("a") + "OBX|1|ED|||" + strings.Repeat("x", 900<<10) + "\r")
+	first, second := dial(t, l.Addr().String()), dial(t, l.Addr().String())
+	first.write(large)
+	<-inside
+	before := counting.n.Load()
+	go second.write(large)
+	waitFor(t, func() bool { return counting.n.Load() > before+128<<10 })
+	stopped := make(chan error, 1)
+	go func() { stopped <- e.Shutdown(context.Background()) }()
+	second.wants("closed")
+	close(release)
+	first.wants("AA a", "closed")
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+	if logs.FilterMessageSnippet("raise read-timeout").Len() > 0 {
+		t.Error("the peer is said to be slow")
+	}
+}
+
+// A countingListener counts the bytes that are read from its connections.
+type countingListener struct {
+	net.Listener
+	n atomic.Int64
+}
+
+func (l *countingListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return countingConn{c, &l.n}, nil
+}
+
+type countingConn struct {
+	net.Conn
+	n *atomic.Int64
+}
+
+func (c countingConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.n.Add(int64(n))
+	return n, err
+}
