@@ -169,17 +169,17 @@ func (f Format) Answer(m *engine.Message, a engine.Answer) (engine.Reply, error)
 		return reply, nil
 	}
 	reply.Later = h.Enhanced()
-	if a.PassOn != nil {
-		if reply.Body, err = readdress(a.PassOn, h.ControlID()); err == nil {
-			return reply, nil
-		}
-		// A partner's reply that can't be made to fit is no answer.
-	}
 	if reply.Later {
 		ack.AcceptAcknowledgement, ack.ApplicationAcknowledgement = "NE", "NE"
 		if a.Apart {
 			ack.AcceptAcknowledgement = "AL" // nothing else would say that it has arrived
 		}
+	}
+	if a.PassOn != nil {
+		if reply.Body, err = readdress(a.PassOn, h.ControlID(), ack); err == nil {
+			return reply, nil
+		}
+		// A partner's reply that can't be made to fit is no answer.
 	}
 	reply.Body = h.AppendAck(make([]byte, 0, 256), ack)
 	return reply, nil

@@ -1,6 +1,7 @@
 package hl7v2
 
 import (
+	"errors"
 	"fmt"
 	"mime"
 	"strings"
@@ -110,15 +111,20 @@ func (Format) AnswerTemplate(text string) (string, func(string) string) {
 }
 
 // readdress makes a partner's acknowledgement an application acknowledgement of the message
-// with this control id. A partner that has sent an accept acknowledgement alone has said
-// with it all that it says.
-func readdress(reply []byte, controlID string) ([]byte, error) {
+// with this control id, which asks for the same acknowledgements in enhanced mode as own. A
+// partner that has sent an accept acknowledgement alone has said with it all that it says.
+func readdress(reply []byte, controlID string, own hl7.Ack) ([]byte, error) {
 	msg, err := hl7.Parse(reply)
 	if err != nil {
 		return nil, err
 	}
 	if err := msg.Set(hl7.MustPath("MSA-2"), controlID); err != nil {
 		return nil, err
+	}
+	if own.AcceptAcknowledgement != "" {
+		if err := errors.Join(msg.Set(hl7.MustPath("MSH-15"), own.AcceptAcknowledgement), msg.Set(hl7.MustPath("MSH-16"), own.ApplicationAcknowledgement)); err != nil {
+			return nil, err
+		}
 	}
 	code := hl7.MustPath("MSA-1")
 	for application, accept := range acceptCodes {

@@ -126,6 +126,22 @@ func TestAnswer(t *testing.T) {
 	}
 }
 
+// A partner's reply that is passed on in enhanced mode asks for what an acknowledgement of
+// Ladle's own would.
+func TestAnswerPassesOnInEnhancedMode(t *testing.T) {
+	t.Parallel()
+	for apart, want := range map[bool]string{false: "NE", true: "AL"} {
+		m := engine.NewMessage([]byte("MSH|^~\\&|H|W|L|C|2026||ADT^A01|17|P|2.5|||AL|AL\r"))
+		reply, err := hl7v2.Format{}.Answer(m, engine.Answer{Class: engine.Accepted, Apart: apart, PassOn: []byte("MSH|^~\\&|L|||||||9|P|2.5\rMSA|AA|1\r")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if h, err := hl7.ParseHeader(reply.Body); err != nil || string(h.Field(15)) != want || string(h.Field(16)) != "NE" {
+			t.Errorf("apart %v: %q, %v", apart, reply.Body, err)
+		}
+	}
+}
+
 func TestReadAnswer(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[string]engine.Class{"AA": engine.Accepted, "CA": engine.Accepted, "AE": engine.Failed, "CE": engine.Failed, "AR": engine.Rejected, "CR": engine.Rejected} {
