@@ -46,13 +46,18 @@ func isErrno(err error, unix syscall.Errno, windows uintptr) bool {
 	return ok && (e == unix || runtime.GOOS == "windows" && uintptr(e) == windows)
 }
 
-// isShortage reports whether a connection could not be accepted because the machine or this
-// process has too little of something, or its peer has gone by then: the next one may do.
-func isShortage(err error) bool {
+// isPassing reports whether a connection could not be accepted because the machine or this
+// process has too little of something, or because of the connection itself, which the
+// network has failed or a firewall forbids (accept(2)): the next one may do.
+func isPassing(err error) bool {
 	for _, e := range []struct {
 		unix    syscall.Errno
 		windows uintptr
-	}{{syscall.EMFILE, 10024}, {syscall.ENFILE, 10024}, {syscall.ENOBUFS, 10055}, {syscall.ENOMEM, 10055}, {syscall.ECONNABORTED, 10053}} {
+	}{
+		{syscall.EMFILE, 10024}, {syscall.ENFILE, 10024}, {syscall.ENOBUFS, 10055}, {syscall.ENOMEM, 10055},
+		{syscall.ECONNABORTED, 10053}, {syscall.ECONNRESET, 10054}, {syscall.EPROTO, 10054}, {syscall.EPERM, 10013},
+		{syscall.ENETDOWN, 10050}, {syscall.ENETUNREACH, 10051}, {syscall.EHOSTDOWN, 10064}, {syscall.EHOSTUNREACH, 10065},
+	} {
 		if isErrno(err, e.unix, e.windows) {
 			return true
 		}
@@ -72,12 +77,14 @@ func privilegedRemedy(goos string) string {
 }
 
 // A limitListener closes connections over its limits as soon as they come, so that
-// they hold nothing.
+// they hold nothing. When a connection can't be accepted it goes on with the next one.
 type limitListener struct {
 	net.Listener
 	total, perPeer int
 	allowed        []Network // empty for everybody
 	log            *zap.Logger
+	closed         context.Context // ends with Close
+	close          context.CancelFunc
 
 	mu        sync.Mutex
 	open      int
@@ -87,18 +94,39 @@ type limitListener struct {
 }
 
 func newLimitListener(l net.Listener, total, perPeer int, allowed []Network, log *zap.Logger) *limitListener {
-	return &limitListener{
+	x := &limitListener{
 		Listener: l, total: total, perPeer: perPeer, allowed: allowed, log: log,
 		peers: make(map[netip.Addr]int), strangers: make(map[netip.Addr]bool),
 	}
+	x.closed, x.close = context.WithCancel(context.Background())
+	return x
+}
+
+func (l *limitListener) Close() error {
+	l.close()
+	return l.Listener.Close()
 }
 
 func (l *limitListener) Accept() (net.Conn, error) {
+	pause := time.Duration(0)
 	for {
 		c, err := l.Listener.Accept()
+		if isPassing(err) {
+			if pause == 0 {
+				l.log.Error("a connection can't be taken; it is tried again", zap.Error(err))
+			}
+			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
+			select {
+			case <-time.After(pause):
+				continue
+			case <-l.closed.Done():
+				return nil, net.ErrClosed
+			}
+		}
 		if err != nil {
 			return nil, err
 		}
+		pause = 0
 		peer := peerAddr(c.RemoteAddr())
 		if !l.take(peer.Addr()) {
 			c.Close()

@@ -288,25 +288,11 @@ func (s *mllpServer) serve(l net.Listener, config *tls.Config) error {
 	case <-s.ending.Done():
 		return nil
 	}
-	pause := time.Duration(0)
 	for {
 		c, err := l.Accept()
-		if isShortage(err) {
-			if pause == 0 {
-				s.log.Error("connections can't be taken for want of means; it is tried again", zap.Error(err))
-			}
-			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
-			select {
-			case <-time.After(pause):
-				continue
-			case <-s.ending.Done():
-				return nil
-			}
-		}
 		if err != nil {
 			return err
 		}
-		pause = 0
 		x := &mllpConn{mllpServer: s, conn: c, idle: true}
 		s.mu.Lock()
 		if s.ending.Err() != nil {

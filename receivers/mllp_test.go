@@ -792,31 +792,62 @@ func TestMLLPFlood(t *testing.T) {
 	t.Cleanup(wg.Wait)
 }
 
-// Want of descriptors is no reason to give up.
-func TestMLLPShortage(t *testing.T) {
+// Want of descriptors is no reason to give up, nor is a connection that the network has
+// failed.
+func TestListenerGoesOn(t *testing.T) {
 	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address, logs := startMLLP(t, &receivers.MLLP{Listener: &poorListener{Listener: l, failures: 3}}, accept)
-	p := dial(t, address)
-	p.write(frame(message("a")))
-	p.wants("AA a")
-	if n := logs.FilterMessageSnippet("for want of means").Len(); n != 1 {
-		t.Errorf("it is said %d times", n)
+	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENOBUFS, syscall.EPROTO, syscall.EHOSTUNREACH} {
+		for name, newReceiver := range map[string]func(net.Listener) engine.Receiver{
+			"MLLP": func(l net.Listener) engine.Receiver { return &receivers.MLLP{Listener: l} },
+			"HTTP": func(l net.Listener) engine.Receiver {
+				return &receivers.HTTP{Server: &receivers.HTTPServer{Listener: l}}
+			},
+		} {
+			t.Run(fmt.Sprintf("%s, %v", name, errno), func(t *testing.T) {
+				t.Parallel()
+				l, err := net.Listen("tcp", "127.0.0.1:0")
+				if err != nil {
+					t.Fatal(err)
+				}
+				core, logs := observer.New(zap.DebugLevel)
+				r := newReceiver(&poorListener{Listener: l, failures: 3, errno: errno})
+				e, err := engine.New([]engine.Workflow{{Name: "w", Receiver: r}}, engine.WithLogger(zap.New(core)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := e.Start(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if name == "MLLP" {
+					p := dial(t, l.Addr().String())
+					p.write(frame(message("a")))
+					p.wants("AA a")
+				} else if resp, err := client(t).Post(e.URL("w"), "", strings.NewReader(adt)); err != nil {
+					t.Error(err)
+				} else {
+					resp.Body.Close()
+				}
+				if n := logs.FilterMessageSnippet("a connection can't be taken").Len(); n != 1 {
+					t.Errorf("it is said %d times", n)
+				}
+				if err := e.Shutdown(context.Background()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
 	}
 }
 
-// A poorListener has no descriptor for a connection some times.
+// A poorListener fails to accept some times.
 type poorListener struct {
 	net.Listener
 	failures int
+	errno    syscall.Errno
 }
 
 func (l *poorListener) Accept() (net.Conn, error) {
 	if l.failures--; l.failures >= 0 {
-		return nil, &net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", syscall.EMFILE)}
+		return nil, &net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", l.errno)}
 	}
 	return l.Listener.Accept()
 }
