@@ -217,6 +217,8 @@ func TestMLLPBytes(t *testing.T) {
 		"enhanced, none":                {frame("MSH|^~\\&|H|W|L|C|2026||ADT^A01|a|P|2.5|||NE|NE\r"), nil, goesOn},
 		"enhanced, on success":          {frame("MSH|^~\\&|H|W|L|C|2026||ADT^A01|a|P|2.5|||SU|SU\r"), []string{"CA a", "AA a"}, goesOn},
 		"enhanced, on error":            {frame("MSH|^~\\&|H|W|L|C|2026||ADT^A01|a|P|2.5|||ER|ER\r"), nil, goesOn},
+		"an acknowledgement":            {frame("MSH|^~\\&|H|W|L|C|2026||ACK^A01^ACK|a|P|2.5\rMSA|AA|x\r"), nil, goesOn},
+		"one that asks for CA":          {frame("MSH|^~\\&|H|W|L|C|2026||ACK^A01^ACK|a|P|2.5|||AL|NE\rMSA|AA|x\r"), []string{"CA a"}, goesOn},
 		"enhanced, HL7 null":            {frame("MSH|^~\\&|H|W|L|C|2026||ADT^A01|a|P|2.5|||\"\"|\"\"\r"), []string{"AA a"}, goesOn},
 		"commit block of a sloppy peer": {"\x0b\x06\x1c\r" + a, []string{"AA a"}, goesOn},
 		"negative commit block":         {"\x0b\x15\x1c\r" + a, []string{"AA a"}, goesOn},

@@ -18,7 +18,8 @@ type Acknowledgement int
 const (
 	// AcknowledgementHL7 answers as each message asks: with an application acknowledgement
 	// when its MSH-15 and MSH-16 are empty (original mode), and else with those that they
-	// want (enhanced mode), which may be both or none. In a file: hl7.
+	// want (enhanced mode), which may be both or none. An acknowledgement that comes in
+	// (MSH-9 is ACK) is answered in enhanced mode alone. In a file: hl7.
 	AcknowledgementHL7 Acknowledgement = iota
 	// AcknowledgementApplication answers with an application acknowledgement, whatever the
 	// message asks for. In a file: application.
@@ -62,6 +63,10 @@ func (a Acknowledgement) wants(h *hl7.Header, positive bool) (accept, applicatio
 		return true, false
 	case AcknowledgementBoth:
 		return true, positive
+	}
+	if h.MessageCode() == "ACK" && !h.Enhanced() {
+		// An acknowledgement isn't acknowledged: two that did so would never come to an end.
+		return false, false
 	}
 	accept, application = h.WantsAccept(positive), h.WantsApplication(positive)
 	return accept, application && (positive || !accept)
