@@ -39,8 +39,10 @@ func (t *TableFile) UnmarshalText(text []byte) error {
 //
 // The table is one file, which is JSON that a person can read. It is replaced as a whole,
 // under a lock between processes. It holds no certificate and no password: it names files
-// and thumbprints, and says where a password is, or keeps it sealed. The zero value is the
-// table in DefaultTable in the current folder. The methods are safe for concurrent use.
+// and thumbprints, and says where a password is, or keeps it sealed. Beside it are a file
+// with .lock behind its name and, except on Windows, one with .key, which opens what is
+// sealed and is to be moved with it. Symbolic links to it are followed. The zero value is
+// the table in DefaultTable in the current folder. The methods are safe for concurrent use.
 type Table struct {
 	// File is the path of the file. The default is DefaultTable. It need not exist.
 	File string
@@ -71,7 +73,8 @@ type Binding struct {
 	Password string `json:"password,omitempty"`
 
 	// IssuedTo, SHA256 and NotAfter describe the certificate as it was when it was bound. A
-	// renewal in its place doesn't change the table.
+	// renewal in its place doesn't change the table. IssuedTo is its subject, or its names
+	// where that is empty.
 	IssuedTo string     `json:"issuedTo"`
 	SHA256   Thumbprint `json:"sha256"`
 	NotAfter time.Time  `json:"notAfter"`
