@@ -774,13 +774,12 @@ func TestMLLPFlood(t *testing.T) {
 	for _, step := range []mllptest.Step{
 		mllptest.Flood([]byte("garbage\x0b")...), mllptest.Flood([]byte(frame(message("a")))...), mllptest.Flood(0), mllptest.Flood(0x0b, 0x1c), mllptest.Huge(1 << 30),
 	} {
+		c, err := mllptest.Dial(t.Context(), address, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stop := context.AfterFunc(t.Context(), func() { c.Close() })
 		wg.Go(func() {
-			c, err := mllptest.Dial(t.Context(), address, nil)
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			stop := context.AfterFunc(t.Context(), func() { c.Close() })
 			defer stop()
 			_ = c.Run(step)
 		})
