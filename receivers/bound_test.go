@@ -45,23 +45,9 @@ func startBound(t *testing.T, steps []engine.Step) *boundPort {
 		}
 		return nil
 	}))
-	e, err := engine.New([]engine.Workflow{{Name: "w", Activities: steps, Receiver: &receivers.HTTP{
+	p.Engine = startEngine(t, log, engine.Workflow{Name: "w", Activities: steps, Receiver: &receivers.HTTP{
 		Address: p.address, TLS: &tlsconfig.Server{Certificates: []tlsconfig.Certificate{{Bound: tlsconfig.TableFile(p.table.File)}}},
-	}}}, engine.WithLogger(log))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := e.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	p.Engine = e
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		if err := e.Shutdown(ctx); err != nil {
-			t.Error(err)
-		}
-	})
+	}})
 	return p
 }
 
@@ -84,24 +70,6 @@ func (p *boundPort) logged(t *testing.T, text string) {
 func (p *boundPort) endpoint(host string) string {
 	_, port, _ := net.SplitHostPort(p.address)
 	return net.JoinHostPort(host, port)
-}
-
-// certificateFor makes a certificate for names, and the file that has it.
-func certificateFor(t testing.TB, names ...string) (tlsconfig.Certificate, *x509.Certificate) {
-	t.Helper()
-	pair, err := tlsconfig.SelfSigned{FriendlyName: names[0], Names: names}.Create()
-	if err != nil {
-		t.Fatal(err)
-	}
-	pfx, err := pair.PFX("secret")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := tlsconfig.Certificate{File: filepath.Join(t.TempDir(), "server.pfx"), Password: "secret"}
-	if err := tlsconfig.WriteFile(c.File, pfx); err != nil {
-		t.Fatal(err)
-	}
-	return c, pair.Certificate
 }
 
 // did checks what a call to the table says.

@@ -50,21 +50,7 @@ func startLogged(t *testing.T, steps []engine.Step, hs ...*receivers.HTTP) (*eng
 		}
 		ws = append(ws, engine.Workflow{Name: fmt.Sprintf("w%d", i), Receiver: h, Activities: steps})
 	}
-	e, err := engine.New(ws, engine.WithLogger(zap.New(core)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := e.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		if err := e.Shutdown(ctx); err != nil {
-			t.Error(err)
-		}
-	})
-	return e, logs
+	return startEngine(t, zap.New(core), ws...), logs
 }
 
 // An answer is what came back over HTTP.

@@ -19,7 +19,6 @@ import (
 	"github.com/ladlehq/ladle/engine"
 	"github.com/ladlehq/ladle/receivers"
 	"github.com/ladlehq/ladle/tlsconfig"
-	"go.uber.org/goleak"
 )
 
 // BenchmarkMLLP compares the whole receiver, with engine, header read and acknowledgement
@@ -72,18 +71,7 @@ func BenchmarkMLLP(b *testing.B) {
 // startQuietly runs one workflow with r that logs nothing.
 func startQuietly(b *testing.B, r *receivers.MLLP, do func(context.Context, *engine.Message) error) string {
 	r.Address = "127.0.0.1:0"
-	e, err := engine.New([]engine.Workflow{{Name: "w", Receiver: r, Activities: []engine.Step{{Activity: engine.ActivityFunc(do)}}}})
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := e.Start(b.Context()); err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() {
-		if err := e.Shutdown(context.Background()); err != nil {
-			b.Error(err)
-		}
-	})
+	startEngine(b, nil, engine.Workflow{Name: "w", Receiver: r, Activities: []engine.Step{{Activity: engine.ActivityFunc(do)}}})
 	return r.Addr().String()
 }
 
@@ -191,16 +179,7 @@ func (x *exchanges) run(b *testing.B, n int) {
 	wg.Wait()
 }
 
-// TestMain lets this binary be the receiver of BenchmarkMLLPIdle, too: the other ends of the
-// connections are in another process.
-func TestMain(m *testing.M) {
-	if os.Getenv("LADLE_TEST_RECEIVER") != "" {
-		serveUntilTold()
-		return
-	}
-	goleak.VerifyTestMain(m)
-}
-
+// serveUntilTold is the other process of BenchmarkMLLPIdle: a receiver.
 func serveUntilTold() {
 	const connections = 20_000
 	r := &receivers.MLLP{Address: "127.0.0.1:0", MaxConnections: connections, MaxConnectionsPerPeer: connections}

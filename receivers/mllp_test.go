@@ -49,20 +49,7 @@ func startMLLP(t testing.TB, r *receivers.MLLP, do func(context.Context, *engine
 	if len(response) > 0 {
 		w.Response = response[0]
 	}
-	e, err := engine.New([]engine.Workflow{w}, engine.WithLogger(zap.New(core)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := e.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		if err := e.Shutdown(ctx); err != nil {
-			t.Error(err)
-		}
-	})
+	startEngine(t, zap.New(core), w)
 	if r.Addr() == nil {
 		return "", logs
 	}

@@ -101,8 +101,9 @@ func TestTableNames(t *testing.T) {
 	}
 }
 
-func TestTablePassword(t *testing.T) {
-	t.Parallel()
+// protected makes a certificate in a file that "sesame" opens.
+func protected(t testing.TB) (tlsconfig.Certificate, *tlsconfig.KeyPair) {
+	t.Helper()
 	pair, err := tlsconfig.SelfSigned{FriendlyName: "lab", Names: []string{"localhost"}}.Create()
 	if err != nil {
 		t.Fatal(err)
@@ -111,7 +112,12 @@ func TestTablePassword(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := tlsconfig.Certificate{File: file(t, pfx)}
+	return tlsconfig.Certificate{File: file(t, pfx)}, pair
+}
+
+func TestTablePassword(t *testing.T) {
+	t.Parallel()
+	c, pair := protected(t)
 	passwordFile := file(t, []byte("sesame\r\n"))
 	asked := 0
 	answer := func(s tlsconfig.Secret) func(context.Context, string) (tlsconfig.Secret, error) {

@@ -17,15 +17,8 @@ import (
 func TestTableBehindLink(t *testing.T) {
 	t.Parallel()
 	table := newTable(t)
-	pair, err := tlsconfig.SelfSigned{FriendlyName: "lab", Names: []string{"localhost"}}.Create()
-	if err != nil {
-		t.Fatal(err)
-	}
-	pfx, err := pair.PFX("sesame")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := tlsconfig.Certificate{File: file(t, pfx), Password: "sesame"}
+	c, _ := protected(t)
+	c.Password = "sesame"
 	bind(t, table, ":1", c)
 	link := &tlsconfig.Table{File: filepath.Join(t.TempDir(), "link.json"), Owner: table.Owner}
 	if err := os.Symlink(table.File, link.File); err != nil {
@@ -72,15 +65,8 @@ func TestTableRights(t *testing.T) {
 func TestTableDamagedKey(t *testing.T) {
 	t.Parallel()
 	table := newTable(t)
-	pair, err := tlsconfig.SelfSigned{FriendlyName: "lab", Names: []string{"localhost"}}.Create()
-	if err != nil {
-		t.Fatal(err)
-	}
-	pfx, err := pair.PFX("sesame")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := tlsconfig.Certificate{File: file(t, pfx), Password: "sesame"}
+	c, _ := protected(t)
+	c.Password = "sesame"
 	bind(t, table, ":8443", c)
 	if err := os.WriteFile(table.File+".key", []byte("short"), 0o600); err != nil {
 		t.Fatal(err)
